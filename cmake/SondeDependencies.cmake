@@ -1,0 +1,26 @@
+# Every library from outside, found once. docs/dependencies.md says what each is for and which room
+# may use it.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(ZLIB REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(CURL REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(nlohmann_json REQUIRED)
+if(BUILD_TESTING)
+  find_package(GTest REQUIRED)
+endif()
+if(SONDE_BENCH AND NOT SONDE_FUZZ AND NOT SONDE_SANITIZE)
+  find_package(benchmark REQUIRED)
+endif()
+pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf)
+pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
+
+# llhttp: Debian ships the generated C sources with node-llhttp and builds no library of them.
+add_library(llhttp STATIC /usr/share/llhttp/llhttp.c /usr/share/llhttp/api.c /usr/share/llhttp/http.c)
+target_include_directories(llhttp SYSTEM PUBLIC /usr/share/include/llhttp)

@@ -1,0 +1,52 @@
+// One API's way of writing requests and replies. A dialect is one pair of files and one line in
+// registry.cc.
+#ifndef SONDE_DECODERS_DIALECTS_DIALECT_H_
+#define SONDE_DECODERS_DIALECTS_DIALECT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "decoders/dialects/facts.h"
+#include "decoders/wire/http.h"
+#include "decoders/wire/stamp.h"
+
+namespace sonde::dialects {
+
+/// Reads one exchange. Fed in order; state is bounded whatever the bodies' sizes. Not thread-safe.
+class ExchangeReader {
+ public:
+  virtual ~ExchangeReader() = default;
+  virtual void RequestBody(std::string_view bytes) = 0;
+  virtual void RequestGap(uint64_t length) = 0;
+  virtual void RequestEnd() = 0;
+  virtual void ResponseHead(const wire::ResponseHead& head) = 0;
+  virtual void ResponseBody(std::string_view bytes, wire::Stamp stamp) = 0;
+  virtual void ResponseGap(uint64_t length) = 0;
+  /// `end` tells whether the framing was complete.
+  virtual void ResponseEnd(wire::MessageEnd end, wire::Stamp stamp) = 0;
+
+  virtual const RequestFacts& request() const = 0;
+  virtual const ResponseFacts& response() const = 0;
+  /// Heap bytes held.
+  virtual size_t MemoryBytes() const = 0;
+};
+
+/// What a call is, before its body is read. Static storage.
+struct Dialect {
+  std::string_view name;       ///< "openai.chat", "anthropic.messages".
+  std::string_view operation;  ///< gen_ai.operation.name: "chat".
+  std::string_view api_type;   ///< openai.api.type, or empty.
+  /// Host-independent: method, path and headers.
+  bool (*matches)(const wire::RequestHead& head);
+  std::unique_ptr<ExchangeReader> (*open)(const wire::RequestHead& head);
+};
+
+/// The dialect of a request, or null when it is not a call to a model (then it is nobody's cost).
+/// Pure; first match in registration order.
+const Dialect* Recognize(const wire::RequestHead& head);
+
+}  // namespace sonde::dialects
+
+#endif  // SONDE_DECODERS_DIALECTS_DIALECT_H_
