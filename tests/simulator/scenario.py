@@ -51,7 +51,7 @@ class Scenario:
     framing: str = ""            # length chunked close; default: streams chunked, bodies length
     coding: str = ""             # gzip deflate, if the request accepts it
     pieces: int = 1              # a body that is no stream goes out in so many writes
-    sse: str = "lf"              # lf crlf cr multiline comments split joined bom noblank
+    sse: str = "lf"              # lf crlf cr multiline comments ids split joined bom noblank
     informational: list = dataclasses.field(default_factory=list)  # e.g. [100, 103]
     close: bool = False          # close the connection after the reply
     leading_blank: bool = False  # blank lines before a JSON body, blanks after it

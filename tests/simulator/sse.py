@@ -4,7 +4,9 @@
 def _fields(event, style: str, number: int) -> list[str]:
     lines = []
     if style == "comments":
-        lines += [": keep-alive", f"id: {number}", "retry: 1500", "unknown: field"]
+        lines += [": keep-alive", "unknown: field"]
+    if style == "ids":
+        lines += [f"id: {number}", "retry: 1500"]
     if event.name:
         lines.append(f"event: {event.name}")
     data = event.data
@@ -20,7 +22,7 @@ def render(event, style: str, number: int, last: bool) -> bytes:
     """The bytes of one event."""
     end = {"crlf": "\r\n", "cr": "\r"}.get(style, "\n")
     text = "".join(line + end for line in _fields(event, style, number))
-    if style == "comments":
+    if style == "comments":   # not in "ids": after an id, SDKs take a lone comment for an event
         text = ": a comment alone" + end + end + text
     if not (last and style == "noblank"):
         text += end
