@@ -50,15 +50,15 @@ std::string_view ErrorClassName(ErrorClass error);  ///< "rate_limit", ...; "" f
 
 /// Why a record is not whole. A call with any of these is never silently exact.
 enum class Incomplete : uint8_t {
-  kHole,         ///< Bytes were lost or beyond the capture limit where facts could have been.
-  kMidStream,    ///< The connection was met after it began.
-  kTruncated,    ///< The connection ended inside the reply.
-  kGarbled,      ///< HTTP or JSON that is not.
-  kNoResponse,   ///< The request was seen, a reply never.
-  kNoRequest,    ///< A reply without its request.
-  kOrderUnknown, ///< Two invocations at once on one direction.
-  kOpenAtEnd,    ///< Still open when capture ended.
-  kEvicted,      ///< Dropped to stay within a bound.
+  kHole,          ///< Bytes were lost or beyond the capture limit where facts could have been.
+  kMidStream,     ///< The connection was met after it began.
+  kTruncated,     ///< The connection ended inside the reply.
+  kGarbled,       ///< HTTP or JSON that is not.
+  kNoResponse,    ///< The request was seen, a reply never.
+  kNoRequest,     ///< A reply without its request.
+  kOrderUnknown,  ///< Two invocations at once on one direction.
+  kOpenAtEnd,     ///< Still open when capture ended.
+  kEvicted,       ///< Dropped to stay within a bound.
 };
 std::string_view IncompleteName(Incomplete reason);  ///< "hole", "mid_stream", ...
 
@@ -90,10 +90,10 @@ struct Call {
   std::string server_address;  ///< Host header or SNI, without port.
   uint16_t server_port = 0;    ///< 0 when unknown.
   std::string method;
-  std::string path;            ///< Without query.
-  int http_status = 0;         ///< 0 when no reply was seen.
+  std::string path;     ///< Without query.
+  int http_status = 0;  ///< 0 when no reply was seen.
   std::string user_agent;
-  std::string request_id;      ///< Provider's, from the reply's headers.
+  std::string request_id;  ///< Provider's, from the reply's headers.
 
   // What. `provider` is gen_ai.provider.name; "openai-compatible" or "anthropic-compatible" style
   // names mark a dialect without a known biller. `biller` is the price book's id or empty.
@@ -118,8 +118,8 @@ struct Call {
   std::string error_message;  ///< At most 256 bytes.
   bool client_aborted = false;
   std::vector<Incomplete> incomplete;
-  uint32_t attempt = 0;            ///< 0 first, n-th retry of the same body.
-  uint64_t retry_of = 0;           ///< number of the first attempt, 0 when this is one.
+  uint32_t attempt = 0;                   ///< 0 first, n-th retry of the same body.
+  uint64_t retry_of = 0;                  ///< number of the first attempt, 0 when this is one.
   std::optional<int64_t> retry_after_ns;  ///< The reply asked to wait so long.
 
   // Money. When usage was not on the wire, `estimated` holds the estimate and quote.status is
@@ -127,11 +127,12 @@ struct Call {
   std::optional<dialects::TokenUsage> estimated;
   pricing::Quote quote;
   BillingMode billing_mode = BillingMode::kUnknown;
-  std::string billing_scope;       ///< "organization/project" as stated by headers; may be empty.
+  std::string billing_scope;  ///< "organization/project" as stated by headers; may be empty.
   std::optional<pricing::PicoUsd> provider_cost;  ///< Stated by the provider on the wire.
 
   /// Seconds are for exporters; one definition each, here.
-  std::optional<uint64_t> time_to_first_chunk_ns() const;  ///< Streams: first output event's read return - start.
+  std::optional<uint64_t> time_to_first_chunk_ns()
+      const;  ///< Streams: first output event's read return - start.
   std::optional<uint64_t> time_to_first_text_ns() const;
   uint64_t duration_ns() const { return end_ns > start_ns ? end_ns - start_ns : 0; }
   /// (last output - first output) / (output events - 1); streams with two or more.
@@ -143,7 +144,7 @@ struct Call {
 
 /// Something a person should know once: "usage not sent: add stream_options.include_usage".
 struct Notice {
-  std::string key;      ///< Equal keys are said once.
+  std::string key;  ///< Equal keys are said once.
   std::string text;
   events::MonoNs ns = 0;
 };
@@ -151,8 +152,8 @@ struct Notice {
 /// TLS or protocols seen that could not be turned into calls.
 struct Unseen {
   std::shared_ptr<const Process> process;
-  std::string kind;    ///< "tls", "http/2", "quic", "websocket".
-  std::string host;    ///< SNI, authority or address.
+  std::string kind;  ///< "tls", "http/2", "quic", "websocket".
+  std::string host;  ///< SNI, authority or address.
   bool provider_host = false;
   std::string reason;  ///< For a person: "TLS library not recognised", ...
   uint64_t connections = 0;

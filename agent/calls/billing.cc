@@ -1,0 +1,165 @@
+#include "agent/calls/billing.h"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "agent/calls/estimator.h"
+
+namespace sonde::calls {
+namespace {
+
+using pricing::CostStatus;
+using pricing::Quote;
+using pricing::Unit;
+
+constexpr int kFirstErrorStatus = 400;
+
+/// The tier of the card. Anthropic's fast mode is a card of its own, stated apart from the tier.
+std::string TierOf(const Call& call) {
+  if (call.response.speed == "fast") return "fast";
+  return call.response.service_tier;
+}
+
+std::string RegionOf(const Call& call) {
+  const std::string& geo = call.response.inference_geo;
+  return geo == "not_available" ? std::string() : geo;
+}
+
+Quote Ask(const pricing::PriceBook& book, const Call& call, const dialects::TokenUsage& usage,
+          bool reasoning_apart) {
+  return book.Price(pricing::Query{.provider = call.biller,
+                                   .response_model = call.response.model,
+                                   .request_model = call.request.model,
+                                   .tier = TierOf(call),
+                                   .region_class = RegionOf(call),
+                                   .start_unix_ns = call.start_unix_ns,
+                                   .quantities = Quantities(usage, reasoning_apart)});
+}
+
+/// The book prices reasoning on its own: then its row has a rate.
+bool PricesReasoning(const Quote& quote) {
+  return std::any_of(quote.components.begin(), quote.components.end(), [](const auto& component) {
+    return component.unit == Unit::kReasoning && component.rate.has_value();
+  });
+}
+
+Quote PriceUsage(const pricing::PriceBook& book, const Call& call,
+                 const dialects::TokenUsage& usage) {
+  if (usage.reasoning.value_or(0) > 0) {
+    Quote apart = Ask(book, call, usage, true);
+    if (PricesReasoning(apart)) return apart;
+  }
+  return Ask(book, call, usage, false);
+}
+
+Quote Unpriced(const pricing::PriceBook& book, const Call& call, std::string_view reason) {
+  Quote quote;
+  quote.status = CostStatus::kUnpriced;
+  quote.reason = reason;
+  quote.provider = call.biller;
+  quote.book_version = book.version();
+  return quote;
+}
+
+bool HasText(const dialects::TextStats& text) {
+  return text.ascii_bytes > 0 || text.wide_characters > 0;
+}
+
+dialects::TokenUsage Estimate(const Call& call) {
+  const std::string& model = call.response.model.empty() ? call.request.model : call.response.model;
+  dialects::TokenUsage usage;
+  usage.input_uncached = EstimatePromptTokens(call.request.text, call.request.message_count, model);
+  usage.output = EstimateTokens(call.response.text, model);
+  return usage;
+}
+
+/// Usage that may not be all of what was billed: the price is a lower bound.
+bool IsLowerBound(const Call& call) {
+  const dialects::TokenUsage& usage = call.response.usage;
+  const bool split_assumed =
+      usage.write_split_unknown && call.request.asks_1h_cache && call.request.asks_5m_cache;
+  return call.response.usage_is_partial || split_assumed;
+}
+
+}  // namespace
+
+bool IsPlausible(const dialects::TokenUsage& usage) {
+  for (const auto& part :
+       {usage.input_uncached, usage.cache_read, usage.cache_write_5m, usage.cache_write_1h,
+        usage.cache_write_other, usage.output, usage.reasoning, usage.input_audio,
+        usage.cache_read_audio, usage.output_audio, usage.web_search_requests}) {
+    if (part && (*part < 0 || *part > kMostTokens)) return false;
+  }
+  return true;
+}
+
+std::vector<std::pair<Unit, int64_t>> Quantities(const dialects::TokenUsage& usage,
+                                                 bool reasoning_apart) {
+  // Subsets are cut to their classes: a reply in which they are larger is marked inconsistent.
+  const int64_t cached = usage.cache_read.value_or(0);
+  const int64_t cached_audio = std::min(usage.cache_read_audio.value_or(0), cached);
+  const int64_t uncached = usage.input_uncached.value_or(0);
+  const int64_t audio =
+      std::clamp<int64_t>(usage.input_audio.value_or(0) - cached_audio, 0, uncached);
+  const int64_t output = usage.output.value_or(0);
+  const int64_t output_audio = std::min(usage.output_audio.value_or(0), output);
+  const int64_t reasoning =
+      reasoning_apart ? std::min(usage.reasoning.value_or(0), output - output_audio) : 0;
+  std::vector<std::pair<Unit, int64_t>> quantities;
+  const auto add = [&quantities](Unit unit, int64_t quantity) {
+    if (quantity > 0) quantities.emplace_back(unit, quantity);
+  };
+  add(Unit::kInput, uncached - audio);
+  add(Unit::kCacheRead, cached - cached_audio);
+  add(Unit::kCacheWrite5m, usage.cache_write_5m.value_or(0));
+  add(Unit::kCacheWrite1h, usage.cache_write_1h.value_or(0));
+  add(Unit::kCacheWriteOther, usage.cache_write_other.value_or(0));
+  add(Unit::kOutput, output - output_audio - reasoning);
+  add(Unit::kReasoning, reasoning);
+  add(Unit::kInputAudio, audio);
+  add(Unit::kCacheReadAudio, cached_audio);
+  add(Unit::kOutputAudio, output_audio);
+  add(Unit::kWebSearch, usage.web_search_requests.value_or(0));
+  return quantities;
+}
+
+void PriceCall(const pricing::PriceBook& book, Call& call) {
+  if (!call.response.usage.empty()) {
+    call.quote = PriceUsage(book, call, call.response.usage);
+    if (call.quote.status == CostStatus::kComputed && IsLowerBound(call)) {
+      call.quote.status = CostStatus::kPartial;
+    }
+    return;
+  }
+  const bool failed = call.http_status >= kFirstErrorStatus ||
+                      (call.response.error.present && !HasText(call.response.text));
+  if (failed) {
+    call.quote = Unpriced(book, call, kNotBilled);
+    return;
+  }
+  if (HasText(call.response.text)) {
+    call.estimated = Estimate(call);
+    call.quote = PriceUsage(book, call, *call.estimated);
+    if (call.quote.status == CostStatus::kComputed || call.quote.status == CostStatus::kPartial) {
+      call.quote.status = CostStatus::kEstimated;
+    }
+    return;
+  }
+  call.quote = Unpriced(book, call, call.client_aborted ? kAborted : kNoUsage);
+}
+
+BillingMode ModeOf(const Call& call, Credential credential, bool plan_limits) {
+  const std::string& tier = call.response.service_tier;
+  if (tier == "batch") return BillingMode::kBatch;
+  // Bought in advance, billed whether used or not: OpenAI's scale tier, Bedrock's reserved tier.
+  if (tier == "scale" || tier == "reserved") return BillingMode::kCapacity;
+  if (plan_limits || credential == Credential::kOAuth) return BillingMode::kPlan;
+  const bool free = call.quote.status == CostStatus::kComputed && call.quote.total == 0 &&
+                    !call.quote.components.empty();
+  if (free) return BillingMode::kFree;
+  if (!call.biller.empty() && credential == Credential::kApiKey) return BillingMode::kMetered;
+  return BillingMode::kUnknown;
+}
+
+}  // namespace sonde::calls

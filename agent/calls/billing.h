@@ -1,0 +1,45 @@
+// From a call's usage to its price, or to the reason why there is none.
+#ifndef SONDE_AGENT_CALLS_BILLING_H_
+#define SONDE_AGENT_CALLS_BILLING_H_
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "agent/calls/call.h"
+#include "agent/calls/headers.h"
+#include "agent/pricing/price_book.h"
+#include "decoders/dialects/facts.h"
+
+namespace sonde::calls {
+
+/// `quote.reason` of a failed call that carried no usage: providers bill nothing for it. The quote
+/// is kUnpriced with no total, and it is no defect of the price book.
+inline constexpr std::string_view kNotBilled = "not_billed";
+/// ... of a call closed before anything was generated or stated.
+inline constexpr std::string_view kAborted = "aborted";
+/// ... of a call that ended otherwise and stated nothing, with no text to estimate from.
+inline constexpr std::string_view kNoUsage = "no_usage";
+
+/// More tokens in one call than this are a fault in the reply, not a cost.
+inline constexpr int64_t kMostTokens = 100'000'000;
+
+/// No count is negative or beyond kMostTokens.
+bool IsPlausible(const dialects::TokenUsage& usage);
+
+/// Disjoint quantities, subsets taken out of their classes; zero ones are left out.
+/// `reasoning_apart` takes reasoning out of output, for books that price it on its own.
+std::vector<std::pair<pricing::Unit, int64_t>> Quantities(const dialects::TokenUsage& usage,
+                                                          bool reasoning_apart);
+
+/// Fills quote and estimated from the call's facts, error, incomplete reasons and aborted flag.
+/// `book` is the one the call began with.
+void PriceCall(const pricing::PriceBook& book, Call& call);
+
+/// By tier, credential and the limits the reply states; kFree when the book says the model is.
+BillingMode ModeOf(const Call& call, Credential credential, bool plan_limits);
+
+}  // namespace sonde::calls
+
+#endif  // SONDE_AGENT_CALLS_BILLING_H_

@@ -1,0 +1,106 @@
+#include "agent/calls/outcome.h"
+
+#include <algorithm>
+
+#include "agent/calls/errors.h"
+
+namespace sonde::calls {
+namespace {
+
+using wire::MessageEnd;
+
+constexpr int kFirstErrorStatus = 400;
+
+void Mark(Call& call, Incomplete reason) {
+  if (!call.has_incomplete(reason)) call.incomplete.push_back(reason);
+}
+
+/// The dialect saw the whole reply, however the connection ended afterwards.
+bool DialectIsDone(const dialects::ResponseFacts& facts) {
+  if (facts.terminal_seen) return true;
+  return !facts.usage.empty() && !facts.usage_is_partial && !facts.finish_reasons.empty();
+}
+
+bool FramingIsWhole(const Ending& ending) { return ending.response_end == MessageEnd::kComplete; }
+
+/// A stream whose body ended in good form without its terminal event was cut as well: its framing
+/// may be the end of the connection.
+bool IsOver(const Ending& ending, const Call& call) {
+  const bool needs_terminal = call.response.is_stream && call.http_status < kFirstErrorStatus;
+  if (DialectIsDone(call.response)) return true;
+  return FramingIsWhole(ending) &&
+         (!needs_terminal || call.response.error.present || !call.response.finish_reasons.empty());
+}
+
+events::MonoNs EndTime(const Ending& ending, const Call& call, bool over) {
+  if (FramingIsWhole(ending) && ending.by != EndedBy::kLocal) return ending.response_end_ns;
+  if (over && call.response.terminal) return call.response.terminal->end_ns;
+  if (over && ending.last_byte_ns != 0) return ending.last_byte_ns;
+  if (ending.by != EndedBy::kNobody) return ending.ns;
+  return ending.response_end_ns != 0 ? ending.response_end_ns : ending.last_byte_ns;
+}
+
+bool WaitedAsLongAsStated(const Ending& ending, const Call& call) {
+  const events::MonoNs since = std::max(ending.last_byte_ns, call.start_ns);
+  return ending.client_timeout_ns && ending.ns >= since &&
+         ending.ns - since >= *ending.client_timeout_ns;
+}
+
+/// The exchange was not over when its connection ended.
+void JudgeCut(const Ending& ending, Call& call) {
+  switch (ending.by) {
+    case EndedBy::kEvicted:
+      Mark(call, Incomplete::kEvicted);
+      return;
+    case EndedBy::kFinish:
+      Mark(call, Incomplete::kOpenAtEnd);
+      return;
+    case EndedBy::kLocal:
+      if (call.error == ErrorClass::kNone) {
+        const bool timeout = WaitedAsLongAsStated(ending, call);
+        call.error = timeout ? ErrorClass::kTimeout : ErrorClass::kClientAbort;
+      }
+      call.client_aborted = call.error == ErrorClass::kClientAbort;
+      break;
+    case EndedBy::kPeer:
+      if (call.error == ErrorClass::kNone) call.error = ErrorClass::kNetwork;
+      break;
+    case EndedBy::kNobody:
+      break;
+  }
+  Mark(call, call.http_status == 0 ? Incomplete::kNoResponse : Incomplete::kTruncated);
+}
+
+void MarkWhatWasNotSeen(const Ending& ending, bool over, Call& call) {
+  const auto either = [&ending](MessageEnd end) {
+    return ending.request_end == end || ending.response_end == end;
+  };
+  if (call.response.has_gap || call.request.body_has_gap || either(MessageEnd::kHole)) {
+    Mark(call, Incomplete::kHole);
+  }
+  // The body of an error may be anything, a proxy's HTML for one.
+  const bool malformed = call.response.malformed && over && call.http_status < kFirstErrorStatus;
+  if (malformed || either(MessageEnd::kGarbled) || ending.garbled_usage) {
+    Mark(call, Incomplete::kGarbled);
+  }
+  if (ending.mid_stream) Mark(call, Incomplete::kMidStream);
+  if (ending.order_unknown) Mark(call, Incomplete::kOrderUnknown);
+}
+
+}  // namespace
+
+void Judge(const Ending& ending, Call& call) {
+  call.error = Classify(call.http_status, call.response.error);
+  const bool over = call.http_status != 0 && IsOver(ending, call);
+  call.end_ns = std::max(EndTime(ending, call, over), call.start_ns);
+  // A hole or garbage ends a message without anyone having cut it.
+  const bool lost =
+      ending.response_end == MessageEnd::kHole || ending.response_end == MessageEnd::kGarbled;
+  if (!over && !(lost && call.http_status != 0)) JudgeCut(ending, call);
+  MarkWhatWasNotSeen(ending, over, call);
+  if (call.error == ErrorClass::kNone) return;
+  call.error_type = ErrorType(call.http_status, call.response.error, call.error);
+  call.error_message = call.response.error.message;
+}
+
+}  // namespace sonde::calls

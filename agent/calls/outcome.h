@@ -1,0 +1,49 @@
+// How a call ended, from what was seen of its exchange and its connection.
+#ifndef SONDE_AGENT_CALLS_OUTCOME_H_
+#define SONDE_AGENT_CALLS_OUTCOME_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "agent/calls/call.h"
+#include "agent/events/event.h"
+#include "decoders/wire/http.h"
+
+namespace sonde::calls {
+
+/// Who ended the connection under an exchange that was not over.
+enum class EndedBy : uint8_t {
+  kNobody,   ///< It is open, or ended after the exchange.
+  kLocal,    ///< The process closed it, or shut its side down, before the peer ended.
+  kPeer,     ///< End of file, reset or error from the peer or the path.
+  kEvicted,  ///< Sonde gave it up to stay within a bound.
+  kFinish,   ///< Capture ended.
+};
+
+struct Ending {
+  EndedBy by = EndedBy::kNobody;
+  events::MonoNs ns = 0;                        ///< When, by that.
+  std::optional<wire::MessageEnd> request_end;  ///< Absent: it never ended.
+  std::optional<wire::MessageEnd> response_end;
+  events::MonoNs response_end_ns = 0;         ///< Of the read that ended it.
+  events::MonoNs last_byte_ns = 0;            ///< Newest byte of either side.
+  std::optional<uint64_t> client_timeout_ns;  ///< The client said it waits so long.
+  bool mid_stream = false;
+  bool order_unknown = false;
+  bool garbled_usage = false;  ///< Its usage could not be true.
+};
+
+/// Sets end_ns, error, error_type, error_message, client_aborted and incomplete of a call whose
+/// facts are filled in. The rules:
+///
+/// - The provider's own error, or its status, names the class whatever happened after it.
+/// - A reply is over when its framing says so, or when its dialect's terminal event, or its finish
+///   reason together with whole usage, was seen: a client that closes then has not aborted.
+/// - Closed by the process before that: kTimeout if the client had said how long it waits and
+///   nothing came for so long, else kClientAbort. Ended by the peer: kNetwork.
+/// - Bounds and the end of capture are no errors of the call; they make it incomplete.
+void Judge(const Ending& ending, Call& call);
+
+}  // namespace sonde::calls
+
+#endif  // SONDE_AGENT_CALLS_OUTCOME_H_

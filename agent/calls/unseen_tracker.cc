@@ -1,0 +1,193 @@
+#include "agent/calls/unseen_tracker.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/calls/headers.h"
+
+namespace sonde::calls {
+namespace {
+
+constexpr char kTls[] = "tls";
+constexpr char kHttp2[] = "http/2";
+constexpr char kQuic[] = "quic";
+constexpr char kWebSocket[] = "websocket";
+
+std::string HostOf(const flow::ConnectionView& connection) {
+  return connection.server_name.empty() ? connection.peer_address : connection.server_name;
+}
+
+bool IsTlsLibrary(const flow::ConnectionView& connection) {
+  return connection.id.transport == events::Transport::kTls;
+}
+
+}  // namespace
+
+UnseenTracker::UnseenTracker(const Limits& limits, std::shared_ptr<const pricing::PriceBook> book,
+                             ProcessTable* processes)
+    : limits_(limits), book_(std::move(book)), processes_(processes) {}
+
+UnseenTracker::Tally* UnseenTracker::At(const events::ProcessId& process, std::string kind,
+                                        std::string host) {
+  Key key{process, std::move(kind), std::move(host)};
+  const auto found = hosts_.find(key);
+  if (found != hosts_.end()) return &found->second;
+  if (hosts_.size() >= limits_.hosts) {
+    ++dropped_;
+    return nullptr;
+  }
+  return &hosts_[std::move(key)];
+}
+
+UnseenTracker::ProcessTally* UnseenTracker::AtProcess(const events::ProcessId& process) {
+  const auto found = tallies_.find(process);
+  if (found != tallies_.end()) return &found->second;
+  if (tallies_.size() >= limits_.processes) {
+    ++dropped_;
+    return nullptr;
+  }
+  return &tallies_[process];
+}
+
+void UnseenTracker::OnLibraryFound(const events::LibraryFound& event) {
+  ProcessTally* tally = AtProcess(event.process);
+  if (tally == nullptr) return;
+  const bool late = event.attached && event.mapped_ns != 0 && event.attached_ns > event.mapped_ns;
+  LibraryStatus status{.path = event.path,
+                       .family = event.family,
+                       .rung = event.rung,
+                       .attached = event.attached,
+                       .problem = event.problem,
+                       .late_ns = late ? event.attached_ns - event.mapped_ns : 0};
+  if (event.attached && tally->first_attached_ns == 0) {
+    tally->first_attached_ns = event.attached_ns;
+  }
+  const auto known =
+      std::find_if(tally->libraries.begin(), tally->libraries.end(),
+                   [&event](const auto& library) { return library.path == event.path; });
+  if (known != tally->libraries.end()) {
+    *known = std::move(status);
+  } else if (tally->libraries.size() < limits_.libraries) {
+    tally->libraries.push_back(std::move(status));
+  } else {
+    ++dropped_;
+  }
+}
+
+void UnseenTracker::OnPlaintext(const flow::ConnectionView& connection) {
+  ProcessTally* tally = AtProcess(connection.id.process);
+  if (tally == nullptr) return;
+  ++(IsTlsLibrary(connection) ? tally->plaintext : tally->plain_http);
+}
+
+/// The plaintext of one TLS connection was seen: a socket with this name needs no other reason.
+void UnseenTracker::Explain(const flow::ConnectionView& connection, const std::string& host) {
+  if (host.empty()) {
+    if (ProcessTally* tally = AtProcess(connection.id.process)) ++tally->anonymous;
+    return;
+  }
+  if (Tally* tally = At(connection.id.process, kTls, host)) ++tally->explained;
+}
+
+void UnseenTracker::OnRequestHead(const flow::ConnectionView& connection, uint64_t exchange,
+                                  const wire::RequestHead& head) {
+  if (exchange != 0 || !IsTlsLibrary(connection)) return;
+  // The name in the ClientHello, when it is known, is what the socket shows too.
+  std::string host = connection.server_name;
+  if (host.empty()) host = SplitAuthority(head.authority).host;
+  Explain(connection, host);
+}
+
+void UnseenTracker::OnProtocol(const flow::ConnectionView& connection, wire::Protocol protocol) {
+  const bool first_bytes =
+      protocol == wire::Protocol::kHttp2Preface || protocol == wire::Protocol::kUnknown;
+  if (first_bytes && IsTlsLibrary(connection)) Explain(connection, connection.server_name);
+  Tally* tally = nullptr;
+  if (protocol == wire::Protocol::kHttp2Preface) {
+    tally = At(connection.id.process, kHttp2, HostOf(connection));
+  } else if (protocol == wire::Protocol::kWebSocket) {
+    tally = At(connection.id.process, kWebSocket, HostOf(connection));
+  }
+  if (tally != nullptr) ++tally->connections;
+}
+
+void UnseenTracker::OnTlsSocket(const flow::ConnectionView& connection,
+                                const flow::TlsHello& hello) {
+  if (ProcessTally* process = AtProcess(connection.id.process)) ++process->tls_sockets;
+  Tally* tally = At(connection.id.process, kTls, HostOf(connection));
+  if (tally == nullptr) return;
+  if (tally->connections++ == 0) tally->first_ns = connection.opened_ns;
+  tally->h2_offered |= std::find(hello.alpn.begin(), hello.alpn.end(), "h2") != hello.alpn.end();
+}
+
+void UnseenTracker::OnQuic(const flow::ConnectionView& connection) {
+  if (Tally* tally = At(connection.id.process, kQuic, HostOf(connection))) ++tally->connections;
+}
+
+void UnseenTracker::OnCall(const Call& call) {
+  if (ProcessTally* tally = AtProcess(call.connection.process)) ++tally->calls;
+}
+
+std::string UnseenTracker::TlsReason(const events::ProcessId& process, const Tally& tally) const {
+  const auto found = tallies_.find(process);
+  if (found == tallies_.end() || found->second.libraries.empty()) {
+    return "TLS library not recognised";
+  }
+  const LibraryStatus* refused = nullptr;
+  bool attached = false;
+  for (const LibraryStatus& library : found->second.libraries) {
+    attached |= library.attached;
+    if (!library.attached && refused == nullptr) refused = &library;
+  }
+  if (!attached && refused != nullptr) {
+    return absl::StrCat(refused->family, " in ", refused->path, ": ",
+                        refused->problem.empty() ? "not attached" : refused->problem);
+  }
+  if (found->second.first_attached_ns > tally.first_ns) {
+    return "connected before the probes were in";
+  }
+  return "another TLS library than the ones attached";
+}
+
+std::vector<Unseen> UnseenTracker::List() const {
+  std::vector<Unseen> list;
+  std::map<events::ProcessId, uint64_t> anonymous;
+  for (const auto& [process, tally] : tallies_) anonymous[process] = tally.anonymous;
+  for (const auto& [key, tally] : hosts_) {
+    uint64_t unseen = tally.connections - std::min(tally.connections, tally.explained);
+    if (key.kind == kTls) {
+      uint64_t& spare = anonymous[key.process];
+      const uint64_t matched = std::min(spare, unseen);
+      spare -= matched;
+      unseen -= matched;
+    }
+    if (unseen == 0) continue;
+    list.push_back(Unseen{.process = processes_->Get(key.process),
+                          .kind = key.kind,
+                          .host = key.host,
+                          .provider_host = book_->IsProviderHost(key.host),
+                          .reason = key.kind == kTls ? TlsReason(key.process, tally)
+                                                     : absl::StrCat("unsupported: ", key.kind),
+                          .connections = unseen});
+  }
+  return list;
+}
+
+std::vector<ProcessCapture> UnseenTracker::Processes() const {
+  std::map<events::ProcessId, uint64_t> unseen;
+  for (const Unseen& entry : List()) unseen[entry.process->id] += entry.connections;
+  std::vector<ProcessCapture> processes;
+  for (const auto& [id, tally] : tallies_) {
+    processes.push_back(ProcessCapture{.process = processes_->Get(id),
+                                       .libraries = tally.libraries,
+                                       .calls = tally.calls,
+                                       .plaintext_connections = tally.plaintext,
+                                       .plain_http_connections = tally.plain_http,
+                                       .tls_sockets = tally.tls_sockets,
+                                       .unseen_connections = unseen[id]});
+  }
+  return processes;
+}
+
+}  // namespace sonde::calls

@@ -1,0 +1,114 @@
+// What went by without becoming calls, and why: so that silence is never mistaken for nothing.
+#ifndef SONDE_AGENT_CALLS_UNSEEN_TRACKER_H_
+#define SONDE_AGENT_CALLS_UNSEEN_TRACKER_H_
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agent/calls/call.h"
+#include "agent/calls/process_table.h"
+#include "agent/events/event.h"
+#include "agent/flow/exchange_sink.h"
+#include "agent/pricing/price_book.h"
+
+namespace sonde::calls {
+
+/// One file with TLS code in a process.
+struct LibraryStatus {
+  std::string path;
+  std::string family;
+  std::string rung;
+  bool attached = false;
+  std::string problem;
+  /// Time between its mapping and its last probe, when that was later; what was sent meanwhile is
+  /// not seen. 0 also when it was mapped before Sonde looked.
+  uint64_t late_ns = 0;
+};
+
+/// What was seen of one process; for the bill.
+struct ProcessCapture {
+  std::shared_ptr<const Process> process;
+  std::vector<LibraryStatus> libraries;
+  uint64_t calls = 0;
+  uint64_t plaintext_connections = 0;   ///< Of TLS libraries.
+  uint64_t plain_http_connections = 0;  ///< Of sockets.
+  uint64_t tls_sockets = 0;             ///< TLS connections seen from outside.
+  uint64_t unseen_connections = 0;      ///< Of any kind: the sum over its Unseen entries.
+};
+
+/// TLS sockets and the TLS libraries' connections are matched by process and server name: sockets
+/// in excess gave no plaintext. Not thread-safe; bounded.
+class UnseenTracker {
+ public:
+  struct Limits {
+    size_t hosts = 4096;  ///< (process, kind, host) entries.
+    size_t processes = 4096;
+    size_t libraries = 64;  ///< Per process.
+  };
+
+  /// `processes` must outlive the tracker.
+  UnseenTracker(const Limits& limits, std::shared_ptr<const pricing::PriceBook> book,
+                ProcessTable* processes);
+
+  void SetPriceBook(std::shared_ptr<const pricing::PriceBook> book) { book_ = std::move(book); }
+  void OnLibraryFound(const events::LibraryFound& event);
+  void OnPlaintext(const flow::ConnectionView& connection);
+  void OnRequestHead(const flow::ConnectionView& connection, uint64_t exchange,
+                     const wire::RequestHead& head);
+  void OnProtocol(const flow::ConnectionView& connection, wire::Protocol protocol);
+  void OnTlsSocket(const flow::ConnectionView& connection, const flow::TlsHello& hello);
+  void OnQuic(const flow::ConnectionView& connection);
+  void OnCall(const Call& call);
+
+  /// In order of process, kind and host.
+  std::vector<Unseen> List() const;
+  /// Every process that had a library, a connection or a call, in order of id.
+  std::vector<ProcessCapture> Processes() const;
+  /// Entries not made because a bound was reached.
+  uint64_t dropped() const { return dropped_; }
+
+ private:
+  struct Key {
+    events::ProcessId process;
+    std::string kind;
+    std::string host;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Tally {
+    uint64_t connections = 0;
+    uint64_t explained = 0;       // Their plaintext was seen.
+    events::MonoNs first_ns = 0;  // When the first of them opened.
+    bool h2_offered = false;
+  };
+  struct ProcessTally {
+    std::vector<LibraryStatus> libraries;
+    events::MonoNs first_attached_ns = 0;
+    uint64_t calls = 0;
+    uint64_t plaintext = 0;
+    uint64_t plain_http = 0;
+    uint64_t tls_sockets = 0;
+    uint64_t anonymous = 0;  // Plaintext connections whose host is not known.
+  };
+
+  Tally* At(const events::ProcessId& process, std::string kind, std::string host);
+  ProcessTally* AtProcess(const events::ProcessId& process);
+  void Explain(const flow::ConnectionView& connection, const std::string& host);
+  std::string TlsReason(const events::ProcessId& process, const Tally& tally) const;
+
+  const Limits limits_;
+  std::shared_ptr<const pricing::PriceBook> book_;
+  ProcessTable* const processes_;
+  std::map<Key, Tally> hosts_;
+  std::map<events::ProcessId, ProcessTally> tallies_;
+  uint64_t dropped_ = 0;
+};
+
+}  // namespace sonde::calls
+
+#endif  // SONDE_AGENT_CALLS_UNSEEN_TRACKER_H_

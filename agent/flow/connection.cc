@@ -1,0 +1,467 @@
+#include "agent/flow/connection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "decoders/wire/tls_client_hello.h"
+
+namespace sonde::flow {
+namespace {
+
+using events::Direction;
+
+/// Verdicts about one connection are repeated at most this often: records that were in the ring
+/// before a verdict took hold are no reason to repeat it.
+constexpr uint64_t kAdviceInterval = 1'000'000'000;
+constexpr uint16_t kHttpsPort = 443;
+
+wire::Stamp StampAt(events::MonoNs ns) { return wire::Stamp{ns, ns}; }
+
+}  // namespace
+
+Connection::Connection(FlowContext* context, const events::ConnectionId& id)
+    : context_(context),
+      out_(Direction::kOut, context->limits.order, this, &context->stats.order),
+      in_(Direction::kIn, context->limits.order, this, &context->stats.order) {
+  view_.id = id;
+  view_.opened_ns = context->now;
+}
+
+Connection::~Connection() = default;
+
+void Connection::Opened(const events::ConnectionOpened& event) {
+  opened_seen_ = true;
+  view_.opened_ns = event.ns;
+  if (event.role != events::Role::kUnknown) view_.role = event.role;
+  if (event.mid_stream && !view_.mid_stream) {
+    view_.mid_stream = true;
+    ++context_->stats.mid_stream;
+  }
+}
+
+void Connection::Learn(const events::ConnectionInfo& event) {
+  if (event.role && *event.role != events::Role::kUnknown) view_.role = *event.role;
+  if (event.server_name) view_.server_name = *event.server_name;
+  if (event.peer_address) view_.peer_address = *event.peer_address;
+  if (event.peer_port) view_.peer_port = *event.peer_port;
+  if (event.fd) view_.fd = event.fd;
+  if (event.datagram && view_.peer_port == kHttpsPort && !quic_told_) {
+    quic_told_ = true;
+    ++context_->stats.quic;
+    context_->sink->OnQuic(view_);
+    Ignore();
+  }
+}
+
+void Connection::Receive(const events::Data& event) {
+  if (event.role != events::Role::kUnknown) view_.role = event.role;
+  if (state_ == State::kIgnored) {
+    Advise();
+    return;
+  }
+  if (state_ == State::kEnded) return;
+  OrderedStream& ordered = stream(event.direction);
+  if (!opened_seen_ && ordered.expected() == 0 && event.offset > 0) {
+    ordered.StartAt(event.offset);
+    if (!view_.mid_stream) ++context_->stats.mid_stream;
+    view_.mid_stream = true;
+  }
+  const Range range{.offset = event.offset,
+                    .length = event.length,
+                    .bytes = event.bytes,
+                    .stamp = {event.entry_ns, event.exit_ns},
+                    .tid = event.tid,
+                    .after_gap = event.after_gap,
+                    .concurrent = event.concurrent};
+  ordered.Add(range, context_->now);
+}
+
+void Connection::PeerEnded(const events::StreamEnded& event) {
+  if (state_ == State::kEnded) return;
+  if (!view_.peer_end) view_.peer_end = PeerEnd{event.ns, event.error};
+  if (state_ == State::kIgnored) return;
+  stream(event.direction).Finish(std::nullopt);
+  if (http_) {
+    http_->End(SideOf(event.direction), StampAt(event.ns));
+    AfterFeed();
+  }
+}
+
+void Connection::ShutDown(events::MonoNs ns) {
+  if (view_.local_end) return;
+  view_.local_end = events::CloseReason::kShutdown;
+  view_.local_end_ns = ns;
+}
+
+void Connection::Close(const events::ConnectionClosed& event) {
+  if (state_ == State::kEnded) return;
+  view_.lost_records += event.lost_records;
+  context_->stats.lost_records += event.lost_records;
+  if (event.reason == events::CloseReason::kEvicted) {
+    view_.flow_end = FlowEnd::kEvicted;
+  } else {
+    view_.flow_end = FlowEnd::kClosed;
+    if (!view_.local_end) {
+      view_.local_end = event.reason;
+      view_.local_end_ns = event.ns;
+    }
+  }
+  EndBothSides(event.bytes[0], event.bytes[1], StampAt(event.ns));
+}
+
+void Connection::Abandon(FlowEnd end) {
+  if (state_ == State::kEnded) return;
+  view_.flow_end = end;
+  EndBothSides(std::nullopt, std::nullopt, StampAt(context_->now));
+}
+
+void Connection::EndBothSides(std::optional<uint64_t> total_out, std::optional<uint64_t> total_in,
+                              wire::Stamp stamp) {
+  if (state_ != State::kIgnored) {
+    out_.Finish(total_out);
+    // Finishing may have shown that there is nothing to decode.
+    if (state_ != State::kIgnored) in_.Finish(total_in);
+  }
+  if (state_ == State::kTls) ReportTls();
+  if (http_) {
+    http_->End(wire::Side::kRequest, stamp);
+    http_->End(wire::Side::kResponse, stamp);
+  }
+  uint64_t held = 0;
+  for (const Held& kept : held_) held += kept.range.length;
+  Unmatched(held);
+  held_.clear();
+  state_ = State::kEnded;
+  context_->sink->OnConnectionEnd(view_);
+}
+
+void Connection::Expire(events::MonoNs now) {
+  if (state_ == State::kIgnored || state_ == State::kEnded) return;
+  out_.Expire(now);
+  if (state_ == State::kIgnored) return;
+  in_.Expire(now);
+}
+
+std::optional<events::MonoNs> Connection::deadline() const {
+  if (state_ == State::kIgnored || state_ == State::kEnded) return std::nullopt;
+  const std::optional<events::MonoNs> out = out_.deadline();
+  const std::optional<events::MonoNs> in = in_.deadline();
+  if (out && in) return std::min(*out, *in);
+  return out ? out : in;
+}
+
+size_t Connection::MemoryBytes() const {
+  return sizeof(*this) + out_.MemoryBytes() + in_.MemoryBytes() + held_bytes_ + hello_.capacity() +
+         (http_ ? http_->MemoryBytes() : 0);
+}
+
+// ---- In order, from the streams.
+
+void Connection::OnRange(Direction direction, const Range& range) {
+  switch (state_) {
+    case State::kUndecided:
+      Hold(direction, range);
+      Decide();
+      return;
+    case State::kHttp:
+      Feed(direction, range);
+      return;
+    case State::kTls:
+      FeedTls(direction, range.bytes);
+      return;
+    case State::kIgnored:
+    case State::kEnded:
+      return;
+  }
+}
+
+void Connection::OnHole(Direction direction, uint64_t length, wire::Stamp stamp) {
+  switch (state_) {
+    case State::kUndecided: {
+      if (direction == Direction::kOut) lost_start_ = true;
+      Hold(direction, Range{.length = length, .stamp = stamp});
+      Decide();
+      return;
+    }
+    case State::kHttp:
+      http_->Hole(SideOf(direction), length, stamp);
+      AfterFeed();
+      return;
+    case State::kTls:
+      if (direction == hello_direction_) ReportTls();
+      return;
+    case State::kIgnored:
+    case State::kEnded:
+      return;
+  }
+}
+
+// ---- Finding out what it is.
+
+void Connection::Hold(Direction direction, const Range& range) {
+  held_.push_back(Held{direction, range, std::string(range.bytes)});
+  held_bytes_ += range.bytes.size() + sizeof(Held);
+}
+
+std::string_view Connection::HeldFront(Direction direction) const {
+  for (const Held& kept : held_) {
+    if (kept.direction != direction) continue;
+    return kept.bytes;  // Empty for a hole: nothing can be told from it.
+  }
+  return {};
+}
+
+void Connection::Decide() {
+  const bool socket = view_.id.transport == events::Transport::kSocket;
+  while (state_ == State::kUndecided) {
+    const Look out = LookAt(HeldFront(Direction::kOut), socket);
+    const Look in = LookAt(HeldFront(Direction::kIn), socket);
+    if (!DecideFirst(out, in)) break;
+  }
+  if (state_ != State::kUndecided || held_bytes_ <= context_->limits.undecided_bytes) return;
+  if (!Resynchronising()) {
+    Ignore();
+    return;
+  }
+  while (held_bytes_ > context_->limits.undecided_bytes && !held_.empty()) {
+    held_bytes_ -= held_.front().bytes.size() + sizeof(Held);
+    Unmatched(held_.front().range.length);
+    held_.pop_front();
+  }
+}
+
+/// One step of deciding; false when more bytes are needed.
+bool Connection::DecideFirst(Look out, Look in) {
+  if (out == Look::kTlsRecord || in == Look::kTlsRecord) {
+    hello_direction_ = out == Look::kTlsRecord ? Direction::kOut : Direction::kIn;
+    EnterTls();
+    return true;
+  }
+  if (out == Look::kHttpRequest) {
+    view_.role = events::Role::kClient;
+    EnterHttp();
+    return true;
+  }
+  if (in == Look::kHttpRequest && (!Resynchronising() || view_.role != events::Role::kClient)) {
+    view_.role = events::Role::kServer;
+  }
+  if (view_.role == events::Role::kServer) {
+    ++context_->stats.server_side;
+    Ignore();
+    return true;
+  }
+  if (Resynchronising()) {
+    // Not the start of a request: the middle of a message, or a hole.
+    const bool skip = out == Look::kOther || out == Look::kHttpResponse ||
+                      (!held_.empty() && HeldFront(Direction::kOut).empty());
+    if (!skip) return false;
+    for (auto kept = held_.begin(); kept != held_.end(); ++kept) {
+      if (kept->direction != Direction::kOut) continue;
+      Unmatched(kept->range.length);
+      held_bytes_ -= kept->bytes.size() + sizeof(Held);
+      held_.erase(kept);
+      return true;
+    }
+    return false;
+  }
+  if (out == Look::kHttpResponse) {
+    view_.role = events::Role::kServer;
+    ++context_->stats.server_side;
+    Ignore();
+    return true;
+  }
+  if (in == Look::kHttpResponse) {
+    view_.role = events::Role::kClient;
+    EnterHttp();
+    return true;
+  }
+  if (out == Look::kOther || in == Look::kOther) {
+    OnProtocol(wire::Protocol::kUnknown, {});
+    Ignore();
+    return true;
+  }
+  return false;
+}
+
+void Connection::EnterHttp() {
+  ++context_->stats.http1;
+  state_ = State::kHttp;
+  http_ = std::make_unique<wire::Http1Connection>(context_->limits.http, Resynchronising(), this);
+  context_->sink->OnPlaintext(view_);
+  std::deque<Held> held = std::move(held_);
+  held_.clear();
+  held_bytes_ = 0;
+  events::MonoNs first_request_ns = 0;
+  for (const Held& kept : held) {
+    if (kept.direction == Direction::kOut) {
+      first_request_ns = kept.range.stamp.begin_ns;
+      break;
+    }
+  }
+  for (Held& kept : held) {
+    // Met mid-stream: what had been read before the request was written is no reply to it.
+    const bool older = Resynchronising() && kept.direction == Direction::kIn &&
+                       kept.range.stamp.end_ns < first_request_ns;
+    if (older) {
+      Unmatched(kept.range.length);
+    } else if (kept.bytes.empty()) {
+      OnHole(kept.direction, kept.range.length, kept.range.stamp);
+    } else {
+      kept.range.bytes = kept.bytes;
+      OnRange(kept.direction, kept.range);
+    }
+  }
+}
+
+void Connection::EnterTls() {
+  state_ = State::kTls;
+  http_.reset();
+  std::deque<Held> held = std::move(held_);
+  held_.clear();
+  held_bytes_ = 0;
+  for (const Held& kept : held) {
+    if (kept.bytes.empty()) {
+      OnHole(kept.direction, kept.range.length, kept.range.stamp);
+    } else if (state_ == State::kTls) {
+      FeedTls(kept.direction, kept.bytes);
+    }
+  }
+}
+
+void Connection::FeedTls(Direction direction, std::string_view bytes) {
+  // The server's flight may be read first; the ClientHello then comes the other way.
+  if (direction != hello_direction_) return;
+  const size_t room = context_->limits.undecided_bytes - hello_.size();
+  hello_.append(bytes.substr(0, room));
+  const wire::ClientHelloResult result = wire::ParseClientHello(hello_);
+  if (result.status == wire::ClientHelloStatus::kNeedMore &&
+      hello_.size() < context_->limits.undecided_bytes) {
+    return;
+  }
+  ReportTls();
+}
+
+void Connection::ReportTls() {
+  TlsHello hello;
+  const wire::ClientHelloResult result = wire::ParseClientHello(hello_);
+  if (result.status == wire::ClientHelloStatus::kComplete) {
+    hello.server_name = result.hello.server_name;
+    hello.alpn = result.hello.alpn;
+    view_.role =
+        hello_direction_ == Direction::kOut ? events::Role::kClient : events::Role::kServer;
+  }
+  hello_ = std::string();
+  state_ = State::kIgnored;
+  if (view_.role == events::Role::kServer) {
+    ++context_->stats.server_side;
+  } else {
+    if (!hello.server_name.empty()) view_.server_name = hello.server_name;
+    ++context_->stats.tls_sockets;
+    context_->sink->OnTlsSocket(view_, hello);
+  }
+  Advise();
+}
+
+void Connection::Ignore() {
+  for (const Held& kept : held_) Unmatched(kept.range.length);
+  held_.clear();
+  held_bytes_ = 0;
+  http_.reset();
+  hello_ = std::string();
+  state_ = State::kIgnored;
+  Advise();
+}
+
+void Connection::Advise() {
+  if (context_->verdicts == nullptr) return;
+  if (advised_ns_ && context_->now < *advised_ns_ + kAdviceInterval) return;
+  advised_ns_ = context_->now;
+  ++context_->stats.verdicts;
+  context_->verdicts->OnVerdict(Verdict{view_.id, Wanted::kLengths});
+}
+
+void Connection::Unmatched(uint64_t length) {
+  view_.unmatched_bytes += length;
+  context_->stats.unmatched_bytes += length;
+}
+
+// ---- HTTP/1.x.
+
+void Connection::Feed(Direction direction, const Range& range) {
+  const bool socket = view_.id.transport == events::Transport::kSocket;
+  if (tunnel_ && socket && LookAt(range.bytes, true) == Look::kTlsRecord) {
+    hello_direction_ = direction;
+    EnterTls();
+    FeedTls(direction, range.bytes);
+    return;
+  }
+  view_.tid = range.tid;
+  if (range.concurrent) {
+    ++context_->stats.order_unknown;
+    view_.order_unknown = true;
+  }
+  http_->Feed(SideOf(direction), range.bytes, range.stamp);
+  AfterFeed();
+  if (view_.order_unknown && !range.concurrent && !has_open_exchange()) {
+    view_.order_unknown = false;
+  }
+}
+
+void Connection::AfterFeed() {
+  if (!leave_http_) return;
+  leave_http_ = false;
+  Ignore();
+}
+
+void Connection::OnRequestHead(uint64_t exchange, const wire::RequestHead& head,
+                               wire::Stamp stamp) {
+  context_->sink->OnRequestHead(view_, exchange, head, stamp);
+}
+
+void Connection::OnRequestBody(uint64_t exchange, std::string_view bytes, wire::Stamp stamp) {
+  context_->sink->OnRequestBody(view_, exchange, bytes, stamp);
+}
+
+void Connection::OnRequestGap(uint64_t exchange, uint64_t length) {
+  context_->sink->OnRequestGap(view_, exchange, length);
+}
+
+void Connection::OnRequestEnd(uint64_t exchange, wire::MessageEnd end, wire::Stamp stamp) {
+  context_->sink->OnRequestEnd(view_, exchange, end, stamp);
+}
+
+void Connection::OnResponseHead(uint64_t exchange, const wire::ResponseHead& head,
+                                wire::Stamp stamp) {
+  context_->sink->OnResponseHead(view_, exchange, head, stamp);
+}
+
+void Connection::OnResponseBody(uint64_t exchange, std::string_view bytes, wire::Stamp stamp) {
+  context_->sink->OnResponseBody(view_, exchange, bytes, stamp);
+}
+
+void Connection::OnResponseGap(uint64_t exchange, uint64_t length) {
+  context_->sink->OnResponseGap(view_, exchange, length);
+}
+
+void Connection::OnResponseEnd(uint64_t exchange, wire::MessageEnd end, wire::Stamp stamp) {
+  context_->sink->OnResponseEnd(view_, exchange, end, stamp);
+}
+
+void Connection::OnProtocol(wire::Protocol protocol, wire::Stamp) {
+  if (protocol == wire::Protocol::kTunnel) {
+    tunnel_ = true;
+    return;
+  }
+  if (protocol == wire::Protocol::kHttp1 || protocol_told_) return;
+  protocol_told_ = true;
+  leave_http_ = http_ != nullptr;
+  FlowStats& stats = context_->stats;
+  ++(protocol == wire::Protocol::kHttp2Preface ? stats.http2
+     : protocol == wire::Protocol::kWebSocket  ? stats.websocket
+                                               : stats.not_http);
+  context_->sink->OnProtocol(view_, protocol);
+}
+
+void Connection::OnUnmatched(wire::Side, uint64_t length, wire::Stamp) { Unmatched(length); }
+
+}  // namespace sonde::flow
