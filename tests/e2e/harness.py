@@ -1,0 +1,231 @@
+"""What every end-to-end test stands on: the simulator, `sonde`, real clients, and waiting.
+
+Tests select only processes they start themselves (`sonde run -- CMD`, `attach --pid` of a child).
+Nothing here sleeps: everything waits on a condition with a deadline.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BINARY_DIR = pathlib.Path(os.environ.get("SONDE_BINARY_DIR", SOURCE / "build" / "dev"))
+SONDE = pathlib.Path(os.environ.get("SONDE_BINARY", BINARY_DIR / "sonde"))
+CLIENTS = pathlib.Path(os.environ.get("SONDE_CLIENTS", SOURCE / "build" / "clients"))
+PYTHON = CLIENTS / "venv" / "bin" / "python"
+NODE_DIR = CLIENTS / "node"
+HERE = pathlib.Path(__file__).resolve().parent
+DEADLINE = 60.0
+
+
+def wait_for(condition, what: str, deadline: float = DEADLINE):
+    """The condition's first true value; fails with `what` when the deadline passes. Between looks it
+    lets the scheduler run others."""
+    end = time.monotonic() + deadline
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"waited {deadline:.0f} s for {what}")
+        select.select([], [], [], 0.005)
+
+
+def certificates() -> pathlib.Path:
+    folder = CLIENTS / "certs"
+    subprocess.run([SOURCE / "tests/simulator/certs.sh", folder], check=True)
+    return folder
+
+
+class Simulator:
+    """The simulated provider as a process of its own."""
+
+    def __init__(self, workers: int = 1):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="sim."))
+        self.certs = certificates()
+        self.books_file = self.folder / "books.jsonl"
+        self._seen = 0
+        self._stderr = open(self.folder / "stderr", "w+")
+        self.process = subprocess.Popen(
+            [sys.executable, SOURCE / "tests/simulator/simulator.py", "--books", self.books_file,
+             "--tls-cert", self.certs / "server.pem", "--tls-key", self.certs / "server.key",
+             "--workers", str(workers)],
+            stdout=subprocess.PIPE, stderr=self._stderr, text=True)
+        line = self.process.stdout.readline()
+        if not line:
+            self._stderr.seek(0)
+            raise AssertionError("the simulator did not start: " + self._stderr.read())
+        listening = json.loads(line)
+        self.port, self.plain_port = listening["tls_port"], listening["plain_port"]
+        self.ca = self.certs / "ca.pem"
+
+    # Two names of the same address, so that each can be mapped to a biller.
+    @property
+    def openai(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    @property
+    def anthropic(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def provider_flags(self) -> list:
+        return ["--provider", f"localhost:{self.port}=openai",
+                "--provider", f"127.0.0.1:{self.port}=anthropic",
+                "--provider", f"localhost:{self.plain_port}=openai",
+                "--provider", f"127.0.0.1:{self.plain_port}=anthropic"]
+
+    @property
+    def client_environment(self) -> dict:
+        return {"SSL_CERT_FILE": str(self.ca), "NODE_EXTRA_CA_CERTS": str(self.ca),
+                "CURL_CA_BUNDLE": str(self.ca), "NO_PROXY": "*", "no_proxy": "*",
+                "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def books(self) -> list:
+        """All entries so far, in the order in which calls ended."""
+        if not self.books_file.exists():
+            return []
+        return [json.loads(line) for line in self.books_file.read_text().splitlines()]
+
+    def new_entries(self, at_least: int = 0) -> list:
+        """The entries since the last call of this; waits for `at_least` of them."""
+        wait_for(lambda: len(self.books()) >= self._seen + at_least,
+                 f"{at_least} entries in the simulator's books")
+        entries = self.books()
+        fresh, self._seen = entries[self._seen:], len(entries)
+        bad = [e for e in fresh if e["outcome"] == "bad_scenario"]
+        assert not bad, bad
+        return fresh
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=DEADLINE)
+        self.process.stdout.close()
+        self._stderr.close()
+        shutil.rmtree(self.folder)
+
+
+@dataclasses.dataclass
+class Run:
+    """What one `sonde ...` left behind."""
+
+    status: int
+    stdout: str
+    stderr: str
+    records: list
+    seconds: float
+
+
+class SondeCase(unittest.TestCase):
+    """A test class with one simulator and a scratch folder."""
+
+    workers = 1
+
+    @classmethod
+    def setUpClass(cls):
+        if os.geteuid() != 0:
+            raise unittest.SkipTest("needs root: loads BPF programs")
+        if not os.access(SONDE, os.X_OK):
+            raise AssertionError(f"{SONDE} is not built")
+        cls.simulator = Simulator(cls.workers)
+        cls.addClassCleanup(cls.simulator.stop)
+
+    def setUp(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="e2e."))
+        self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
+        self.simulator.new_entries()
+
+    def environment(self, **more) -> dict:
+        keep = {k: v for k, v in os.environ.items()
+                if not k.startswith(("OTEL_", "OPENAI_", "ANTHROPIC_", "SUDO_"))
+                and k not in ("SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "NODE_OPTIONS")}
+        return keep | self.simulator.client_environment | {k: str(v) for k, v in more.items()}
+
+    def start(self, arguments: list, **options) -> subprocess.Popen:
+        """`sonde ARGUMENTS` with pipes; ended by the test's cleanup if still there."""
+        options.setdefault("env", self.environment())
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        process = subprocess.Popen([str(a) for a in [SONDE, *arguments]], text=True,
+                                   cwd=self.folder, **options)
+        self.addCleanup(_end, process)
+        return process
+
+    def sonde(self, arguments: list, deadline: float = 120, env: dict | None = None,
+              records: pathlib.Path | None = None, **options) -> Run:
+        """Runs `sonde ARGUMENTS` to its end."""
+        begin = time.monotonic()
+        process = self.start(arguments, env=env or self.environment(), **options)
+        stdout, stderr = process.communicate(timeout=deadline)
+        seconds = time.monotonic() - begin
+        return Run(process.returncode, stdout or "", stderr or "", read_records(records), seconds)
+
+    def run_command(self, command: list, arguments: list = (), **options) -> Run:
+        """`sonde run` with the simulator's hosts mapped and records written to a file."""
+        records = self.folder / "records.jsonl"
+        records.unlink(missing_ok=True)
+        return self.sonde(["run", *self.simulator.provider_flags, "-o", records, *arguments, "--",
+                           *command], records=records, **options)
+
+    def client_plan(self, calls: list, **settings) -> list:
+        """Writes a plan for a client program; the command's last argument."""
+        plan = {"openai": self.simulator.openai + "/v1", "anthropic": self.simulator.anthropic,
+                "calls": calls, **settings}
+        path = self.folder / "plan.json"
+        path.write_text(json.dumps(plan))
+        return path
+
+    def python_client(self, calls: list, mode: str = "sync", **settings) -> list:
+        return [PYTHON, HERE / "clients/sdk_client.py",
+                self.client_plan(calls, mode=mode, **settings)]
+
+    def node_client(self, calls: list, **settings) -> list:
+        link = NODE_DIR / "sdk_client.mjs"
+        source = HERE / "clients/sdk_client.mjs"
+        if not link.is_symlink() or os.readlink(link) != str(source):
+            with contextlib.suppress(FileNotFoundError):
+                link.unlink()
+            link.symlink_to(source)
+        # Modules resolve from the link's folder, where node_modules is.
+        return ["node", "--preserve-symlinks", "--preserve-symlinks-main", link,
+                self.client_plan(calls, **settings)]
+
+
+def _end(process: subprocess.Popen) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream:
+            stream.close()
+
+
+def read_records(path) -> list:
+    if path is None or not pathlib.Path(path).exists():
+        return []
+    return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+
+
+def other_user() -> tuple:
+    """(uid, gid) of somebody without privileges."""
+    import pwd
+    entry = pwd.getpwnam("nobody")
+    return entry.pw_uid, entry.pw_gid
+
+
+def main() -> None:
+    unittest.main(module="__main__", verbosity=2, failfast=False)
