@@ -1,0 +1,60 @@
+// The loaded BPF objects and their shared maps.
+#ifndef SONDE_AGENT_CAPTURE_BPF_PROGRAMS_H_
+#define SONDE_AGENT_CAPTURE_BPF_PROGRAMS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "agent/capture/live_capture.h"
+#include "bpf/include/sonde_abi.h"
+
+struct bpf_object;
+
+namespace sonde::capture {
+
+/// Descriptors of the shared maps; they live as long as the programs object.
+struct Maps {
+  int ring = -1;
+  int config = -1;
+  int losses = -1;
+  int processes = -1;
+  int cgroups = -1;
+  int connections = -1;
+  int verdicts = -1;
+};
+
+class BpfPrograms {
+ public:
+  /// Loads the objects. Programs on functions are loaded for uprobe_multi when `multi` is set.
+  static absl::StatusOr<std::unique_ptr<BpfPrograms>> Load(const CaptureOptions& options,
+                                                           bool multi);
+  BpfPrograms(const BpfPrograms&) = delete;
+  BpfPrograms& operator=(const BpfPrograms&) = delete;
+  ~BpfPrograms();
+
+  const Maps& maps() const { return maps_; }
+
+  /// The descriptor of a program of any object by its name, or -1.
+  int Program(const std::string& name) const;
+
+  /// Names of all programs whose section begins with `prefix`, with what follows it in the
+  /// section's name.
+  std::vector<std::pair<std::string, std::string>> ProgramsIn(const std::string& prefix) const;
+
+ private:
+  BpfPrograms() = default;
+  absl::Status LoadObject(bpf_object* object, const std::string& name,
+                          const CaptureOptions& options, bool multi);
+
+  struct Skeletons;
+  std::unique_ptr<Skeletons> skeletons_;
+  std::vector<bpf_object*> objects_;
+  Maps maps_;
+};
+
+}  // namespace sonde::capture
+
+#endif  // SONDE_AGENT_CAPTURE_BPF_PROGRAMS_H_

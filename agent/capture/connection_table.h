@@ -1,0 +1,49 @@
+// User space's hand on the kernel's table of connections.
+#ifndef SONDE_AGENT_CAPTURE_CONNECTION_TABLE_H_
+#define SONDE_AGENT_CAPTURE_CONNECTION_TABLE_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "agent/capture/live_capture.h"
+#include "agent/events/event.h"
+#include "bpf/include/sonde_abi.h"
+
+namespace sonde::capture {
+
+class ConnectionTable {
+ public:
+  /// Takes the maps' descriptors and does not own them.
+  ConnectionTable(int connections, int verdicts, uint32_t capacity)
+      : connections_(connections), verdicts_(verdicts), capacity_(capacity) {}
+
+  /// Ends the connections of a process, all or (`except`) those of older images of it.
+  void CloseAll(uint32_t pid, std::optional<events::ProcessId> except, events::CloseReason reason,
+                events::EventSink* sink);
+
+  /// Counts the entries, and ends those that were idle longest when nine tenths are in use.
+  void EvictIdle(events::MonoNs now, events::EventSink* sink);
+
+  /// Writes a verdict for the kernel, which compares the generation and the time itself.
+  absl::Status SetVerdict(const Verdict& verdict, events::MonoNs now);
+
+  /// Entries at the last count.
+  size_t size() const { return size_; }
+
+ private:
+  using Visit = std::function<void(const sonde_connection_key&, const sonde_connection&)>;
+  void ForEach(const Visit& visit);
+  void Close(const sonde_connection_key& key, const sonde_connection& connection,
+             events::CloseReason reason, events::EventSink* sink);
+
+  int connections_;
+  int verdicts_;
+  uint32_t capacity_;
+  size_t size_ = 0;
+};
+
+}  // namespace sonde::capture
+
+#endif  // SONDE_AGENT_CAPTURE_CONNECTION_TABLE_H_
