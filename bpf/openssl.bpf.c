@@ -1,6 +1,4 @@
 /* OpenSSL: what programs read and write through libssl, and the lives of its SSL objects. */
-#include <bpf/bpf_tracing.h>
-#include <linux/ptrace.h>
 
 #include "common/connection.h"
 

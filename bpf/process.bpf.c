@@ -1,5 +1,4 @@
 /* Processes: the selection follows fork, exec moves a process to its next image, exit ends it. */
-#include <bpf/bpf_tracing.h>
 
 #include "common/emit.h"
 

@@ -2,8 +2,6 @@
 #ifndef SONDE_BPF_COMMON_EMIT_H_
 #define SONDE_BPF_COMMON_EMIT_H_
 
-#include <bpf/bpf_helpers.h>
-
 #include "common/gate.h"
 #include "sonde_arith.h"
 

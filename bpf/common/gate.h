@@ -3,10 +3,7 @@
 #ifndef SONDE_BPF_COMMON_GATE_H_
 #define SONDE_BPF_COMMON_GATE_H_
 
-#include <bpf/bpf_core_read.h>
-
 #include "common/maps.h"
-#include "sonde_core.h"
 
 static __always_inline __u32 sonde_tgid(void) { return bpf_get_current_pid_tgid() >> 32; }
 

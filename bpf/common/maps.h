@@ -2,10 +2,7 @@
 #ifndef SONDE_BPF_COMMON_MAPS_H_
 #define SONDE_BPF_COMMON_MAPS_H_
 
-/* linux/bpf.h must come before the helpers. */
-#include <bpf/bpf_helpers.h>
-#include <linux/bpf.h>
-
+#include "common/bpf.h"
 #include "sonde_abi.h"
 
 /* Sizes are set by user space before loading where they depend on options. */
