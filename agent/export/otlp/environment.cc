@@ -1,0 +1,268 @@
+// OTEL_* variables, by the OpenTelemetry specification (environment variables; OTLP exporter).
+#include <algorithm>
+#include <cctype>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "agent/export/otlp/endpoint.h"
+#include "agent/export/otlp/settings.h"
+
+namespace sonde::exporter {
+namespace {
+
+using Pairs = std::vector<std::pair<std::string, std::string>>;
+
+constexpr std::string_view kOtlp = "OTEL_EXPORTER_OTLP_";
+constexpr std::string_view kTraces = "TRACES_";
+constexpr std::string_view kTracesPath = "/v1/traces";
+
+struct Variable {
+  std::string name;
+  std::string value;  // Empty: unset.
+};
+
+class Environment {
+ public:
+  explicit Environment(const std::map<std::string, std::string>& variables)
+      : variables_(variables) {}
+
+  Variable Get(std::string_view name) const {
+    const auto found = variables_.find(std::string(name));
+    return {std::string(name), found == variables_.end() ? "" : found->second};
+  }
+  // The form for traces wins.
+  Variable Exporter(std::string_view suffix) const {
+    Variable own = Get(absl::StrCat(std::string(kOtlp), std::string(kTraces), std::string(suffix)));
+    if (!own.value.empty()) return own;
+    return Get(absl::StrCat(std::string(kOtlp), std::string(suffix)));
+  }
+
+ private:
+  const std::map<std::string, std::string>& variables_;
+};
+
+absl::Status Unusable(const Variable& variable, std::string_view why) {
+  return absl::InvalidArgumentError(absl::StrCat(variable.name, ": ", std::string(why)));
+}
+
+bool IsTrue(const Variable& variable) { return absl::EqualsIgnoreCase(variable.value, "true"); }
+
+// Percent-decoding; false when a percent sign is not followed by two hexadecimal digits.
+bool Decode(std::string_view text, std::string& out) {
+  out.clear();
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '%') {
+      out += text[i];
+      continue;
+    }
+    const std::string_view digits = text.substr(i + 1, 2);
+    if (digits.size() < 2 || std::isxdigit(static_cast<unsigned char>(digits[0])) == 0 ||
+        std::isxdigit(static_cast<unsigned char>(digits[1])) == 0) {
+      return false;
+    }
+    out += absl::HexStringToBytes(std::string(digits));
+    i += 2;
+  }
+  return true;
+}
+
+// "k1=v1,k2=v2" in W3C baggage encoding. False when some entry is malformed.
+bool DecodePairs(const std::string& text, Pairs& pairs) {
+  for (const auto& entry : absl::StrSplit(text, ',', absl::SkipWhitespace())) {
+    const std::pair<std::string, std::string> split =
+        absl::StrSplit(absl::StripAsciiWhitespace(entry), absl::MaxSplits('=', 1));
+    std::string key;
+    std::string value;
+    const bool has_equals = entry.find('=') != absl::string_view::npos;
+    if (!has_equals || !Decode(std::string(absl::StripAsciiWhitespace(split.first)), key) ||
+        !Decode(std::string(absl::StripAsciiWhitespace(split.second)), value) || key.empty()) {
+      return false;
+    }
+    pairs.emplace_back(std::move(key), std::move(value));
+  }
+  return true;
+}
+
+// What HTTP and gRPC both take as a header.
+bool IsHeader(const std::string& name, const std::string& value) {
+  const auto name_byte = [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+  };
+  const auto value_byte = [](unsigned char c) { return c >= 0x20 && c < 0x7F; };
+  return std::all_of(name.begin(), name.end(), name_byte) &&
+         std::all_of(value.begin(), value.end(), value_byte) && !name.ends_with("-bin") &&
+         !name.starts_with("grpc-");
+}
+
+// The value is never part of a message: it can be a key.
+void ReadHeaders(const Variable& variable, OtlpSettings& settings) {
+  Pairs pairs;
+  bool whole = DecodePairs(variable.value, pairs);
+  for (auto& [name, value] : pairs) {
+    absl::AsciiStrToLower(&name);
+    if (IsHeader(name, value)) {
+      settings.headers.emplace_back(name, value);
+    } else {
+      whole = false;
+    }
+  }
+  if (!whole) {
+    settings.warnings.push_back(
+        absl::StrCat(variable.name,
+                     " holds entries that are no headers; they were left out. Use "
+                     "name=value,name=value with other characters as %XX"));
+  }
+}
+
+template <typename T>
+void ReadNumber(const Environment& environment, std::string_view name, uint64_t least,
+                OtlpSettings& settings, T set) {
+  const Variable variable = environment.Get(name);
+  if (variable.value.empty()) return;
+  uint64_t number = 0;
+  if (absl::SimpleAtoi(variable.value, &number) && number >= least && number <= INT32_MAX) {
+    set(number);
+  } else {
+    settings.warnings.push_back(
+        absl::StrCat(variable.name, " is ignored: it must be a whole number from ", least));
+  }
+}
+
+void ReadBatch(const Environment& environment, OtlpSettings& settings) {
+  BatchSettings& batch = settings.batch;
+  ReadNumber(environment, "OTEL_BSP_SCHEDULE_DELAY", 0, settings,
+             [&](uint64_t n) { batch.schedule_delay = absl::Milliseconds(n); });
+  ReadNumber(environment, "OTEL_BSP_MAX_QUEUE_SIZE", 1, settings,
+             [&](uint64_t n) { batch.queue_spans = n; });
+  ReadNumber(environment, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, settings,
+             [&](uint64_t n) { batch.batch_spans = n; });
+  // A batch larger than the queue would never be full.
+  batch.batch_spans = std::min(batch.batch_spans, batch.queue_spans);
+}
+
+void ReadTimeout(const Environment& environment, OtlpSettings& settings) {
+  const Variable variable = environment.Exporter("TIMEOUT");
+  ReadNumber(environment, variable.name, 1, settings,
+             [&](uint64_t n) { settings.timeout = absl::Milliseconds(n); });
+}
+
+void ReadCompression(const Environment& environment, OtlpSettings& settings) {
+  const Variable variable = environment.Exporter("COMPRESSION");
+  settings.gzip = variable.value == "gzip";
+  if (settings.gzip || variable.value.empty() || variable.value == "none") return;
+  settings.warnings.push_back(absl::StrCat(variable.name, " is ignored: use gzip or none"));
+}
+
+void ReadResource(const Environment& environment, OtlpSettings& settings) {
+  const Variable attributes = environment.Get("OTEL_RESOURCE_ATTRIBUTES");
+  Pairs pairs;
+  if (DecodePairs(attributes.value, pairs)) {
+    settings.resource_attributes = std::move(pairs);
+  } else {
+    settings.warnings.push_back(absl::StrCat(
+        attributes.name, " is ignored as a whole: use key=value,key=value with , and = as %XX"));
+  }
+  const Variable name = environment.Get("OTEL_SERVICE_NAME");
+  if (!name.value.empty()) settings.service_name = name.value;
+}
+
+absl::Status ReadProtocol(const Environment& environment, OtlpSettings& settings) {
+  const Variable variable = environment.Exporter("PROTOCOL");
+  if (variable.value == "grpc") {
+    settings.protocol = OtlpProtocol::kGrpc;
+  } else if (variable.value == "http/json") {
+    return Unusable(variable, "http/json is not supported; use http/protobuf or grpc");
+  } else if (!variable.value.empty() && variable.value != "http/protobuf") {
+    return Unusable(variable, "unknown protocol; use http/protobuf or grpc");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadHttpEndpoint(const Environment& environment, OtlpSettings& settings) {
+  Variable variable = environment.Exporter("ENDPOINT");
+  const bool as_is = absl::StrContains(variable.name, "TRACES_") && !variable.value.empty();
+  if (variable.value.empty()) variable.value = "http://localhost:4318";
+  if (!absl::StrContains(variable.value, "://")) {
+    return Unusable(variable, "an endpoint for HTTP begins with http:// or https://");
+  }
+  absl::StatusOr<Endpoint> endpoint = ParseEndpoint(variable.value);
+  if (!endpoint.ok()) return Unusable(variable, std::string(endpoint.status().message()));
+  if (endpoint->scheme != "http" && endpoint->scheme != "https") {
+    return Unusable(variable, "an endpoint for HTTP begins with http:// or https://");
+  }
+  if (!as_is) {
+    while (endpoint->path.ends_with('/')) endpoint->path.pop_back();
+    endpoint->path += kTracesPath;
+  }
+  settings.tls = endpoint->scheme == "https";
+  settings.target = endpoint->Url();
+  settings.display = endpoint->Display();
+  return absl::OkStatus();
+}
+
+absl::Status ReadGrpcEndpoint(const Environment& environment, OtlpSettings& settings) {
+  Variable variable = environment.Exporter("ENDPOINT");
+  if (variable.value.empty()) variable.value = "http://localhost:4317";
+  const bool has_scheme = absl::StrContains(variable.value, "://");
+  // OTEL_EXPORTER_OTLP_INSECURE speaks of endpoints without a scheme only.
+  const std::string scheme = IsTrue(environment.Exporter("INSECURE")) ? "http://" : "https://";
+  absl::StatusOr<Endpoint> endpoint =
+      ParseEndpoint(has_scheme ? variable.value : scheme + variable.value);
+  if (!endpoint.ok()) return Unusable(variable, std::string(endpoint.status().message()));
+  const bool known = endpoint->scheme == "http" || endpoint->scheme == "https";
+  if (!known || !endpoint->userinfo.empty()) {
+    return Unusable(variable,
+                    "an endpoint for gRPC is http://HOST:PORT, https://HOST:PORT or "
+                    "HOST:PORT");
+  }
+  settings.tls = endpoint->scheme == "https";
+  if (endpoint->port.empty()) endpoint->port = settings.tls ? "443" : "4317";
+  settings.target = endpoint->host + ":" + endpoint->port;
+  settings.display = absl::StrCat(settings.tls ? "grpcs://" : "grpc://", settings.target);
+  return absl::OkStatus();
+}
+
+void ReadDisabled(const Environment& environment, OtlpSettings& settings) {
+  const Variable exporter = environment.Get("OTEL_TRACES_EXPORTER");
+  settings.disabled = IsTrue(environment.Get("OTEL_SDK_DISABLED")) || exporter.value == "none";
+  if (!exporter.value.empty() && exporter.value != "otlp" && exporter.value != "none") {
+    settings.warnings.push_back(
+        absl::StrCat(exporter.name, " names an exporter that Sonde has not; spans go to OTLP"));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<OtlpSettings> SettingsFromEnvironment(
+    const std::map<std::string, std::string>& variables) {
+  const Environment environment(variables);
+  OtlpSettings settings;
+  ReadDisabled(environment, settings);
+  if (settings.disabled) return settings;
+  if (absl::Status status = ReadProtocol(environment, settings); !status.ok()) return status;
+  const bool grpc = settings.protocol == OtlpProtocol::kGrpc;
+  const absl::Status status =
+      grpc ? ReadGrpcEndpoint(environment, settings) : ReadHttpEndpoint(environment, settings);
+  if (!status.ok()) return status;
+  ReadHeaders(environment.Exporter("HEADERS"), settings);
+  ReadCompression(environment, settings);
+  ReadTimeout(environment, settings);
+  settings.ca_file = environment.Exporter("CERTIFICATE").value;
+  settings.client_key_file = environment.Exporter("CLIENT_KEY").value;
+  settings.client_certificate_file = environment.Exporter("CLIENT_CERTIFICATE").value;
+  ReadBatch(environment, settings);
+  ReadResource(environment, settings);
+  return settings;
+}
+
+}  // namespace sonde::exporter

@@ -1,0 +1,47 @@
+#include "agent/export/otlp/settings.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "agent/export/otlp/endpoint.h"
+
+namespace sonde::exporter {
+namespace {
+
+constexpr std::string_view kTracesPath = "/v1/traces";
+
+}  // namespace
+
+absl::StatusOr<OtlpSettings> SettingsFromUrl(std::string_view url) {
+  constexpr std::string_view kForms =
+      "use http://HOST[:PORT][/PATH] or https://... for HTTP/protobuf, grpc://HOST[:PORT] or "
+      "grpcs://... for gRPC";
+  const auto refuse = [&](std::string_view why) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the OTLP URL cannot be used: ", std::string(why), "; ", std::string(kForms)));
+  };
+  if (url.find("://") == std::string_view::npos) return refuse("it has no scheme");
+  absl::StatusOr<Endpoint> endpoint = ParseEndpoint(url);
+  if (!endpoint.ok()) return refuse(std::string(endpoint.status().message()));
+
+  OtlpSettings settings;
+  const bool grpc = endpoint->scheme == "grpc" || endpoint->scheme == "grpcs";
+  if (!grpc && endpoint->scheme != "http" && endpoint->scheme != "https") {
+    return refuse(absl::StrCat("the scheme ", endpoint->scheme, " is unknown"));
+  }
+  settings.tls = endpoint->scheme == "https" || endpoint->scheme == "grpcs";
+  if (endpoint->port.empty()) endpoint->port = settings.tls ? "443" : grpc ? "4317" : "4318";
+  if (grpc) {
+    if (endpoint->path != "/" || !endpoint->query.empty() || !endpoint->userinfo.empty()) {
+      return refuse("a gRPC endpoint has a host and a port only");
+    }
+    settings.protocol = OtlpProtocol::kGrpc;
+    settings.target = endpoint->host + ":" + endpoint->port;
+  } else {
+    if (endpoint->path == "/") endpoint->path = kTracesPath;
+    settings.target = endpoint->Url();
+  }
+  settings.display = endpoint->Display();
+  return settings;
+}
+
+}  // namespace sonde::exporter

@@ -1,0 +1,53 @@
+// One way to carry an export request to a collector.
+#ifndef SONDE_AGENT_EXPORT_OTLP_TRANSPORT_H_
+#define SONDE_AGENT_EXPORT_OTLP_TRANSPORT_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/export/otlp/settings.h"
+
+namespace opentelemetry::proto::collector::trace::v1 {
+class ExportTraceServiceRequest;
+}
+
+namespace sonde::exporter {
+
+enum class SendOutcome : uint8_t {
+  kAccepted,  ///< Whole, or in part: see `rejected`. Never sent again.
+  kRetry,     ///< Retryable by OTLP's table, or no answer came.
+  kRefused,   ///< Final.
+};
+
+struct SendResult {
+  SendOutcome outcome = SendOutcome::kAccepted;
+  uint64_t rejected = 0;                      ///< Spans that an accepting collector refused.
+  bool answered = false;                      ///< The collector said something: it lives.
+  std::optional<absl::Duration> retry_after;  ///< The collector asked to wait so long.
+  std::string message;  ///< For a person: the endpoint, what happened, what to do. Empty if whole.
+};
+
+/// Send() is called by one thread, Cancel() by any.
+class SpanTransport {
+ public:
+  using Request = opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest;
+  virtual ~SpanTransport() = default;
+  /// Blocks for at most `timeout`.
+  virtual SendResult Send(const Request& request, absl::Duration timeout) = 0;
+  /// Ends a Send() under way soon; later ones fail at once.
+  virtual void Cancel() = 0;
+};
+
+/// InvalidArgument or NotFound for certificates that cannot be read; nothing is connected yet.
+absl::StatusOr<std::unique_ptr<SpanTransport>> MakeGrpcTransport(const OtlpSettings& settings);
+absl::StatusOr<std::unique_ptr<SpanTransport>> MakeHttpTransport(const OtlpSettings& settings);
+/// By settings.protocol.
+absl::StatusOr<std::unique_ptr<SpanTransport>> MakeTransport(const OtlpSettings& settings);
+
+}  // namespace sonde::exporter
+
+#endif  // SONDE_AGENT_EXPORT_OTLP_TRANSPORT_H_
