@@ -1,0 +1,72 @@
+// Removes a content coding (RFC 9110 section 8.4) as bytes come.
+#ifndef SONDE_DECODERS_WIRE_CONTENT_DECODER_H_
+#define SONDE_DECODERS_WIRE_CONTENT_DECODER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+namespace sonde::wire {
+
+/// Takes decoded bytes; a view lives until the call returns.
+class ByteSink {
+ public:
+  virtual ~ByteSink() = default;
+  virtual void OnBytes(std::string_view bytes) = 0;
+};
+
+struct DecodeLimits {
+  uint64_t output_bytes = 0;  ///< Of one message.
+  uint64_t output_ratio = 0;  ///< Output to input, once there are ratio_free_bytes of output.
+};
+
+/// gzip and deflate (with and without zlib's wrapper). Output is handed on as soon as it can be
+/// computed: nothing is held back, nothing is collected.
+class ContentDecoder {
+ public:
+  enum class Coding : uint8_t {
+    kIdentity,
+    kGzip,
+    kDeflate,
+    kUnsupported,  ///< Brotli and zstd come with a later issue; anything else is unknown.
+  };
+  enum class Status : uint8_t {
+    kOk,
+    kBroken,  ///< Not what the coding says, or past a limit. Nothing more comes out.
+  };
+  static constexpr uint64_t kRatioFreeBytes = 4 * 1024 * 1024;
+
+  /// The coding named by a Content-Encoding value; several real codings are kUnsupported.
+  static Coding CodingOf(std::string_view content_encoding);
+
+  ContentDecoder(Coding coding, const DecodeLimits& limits);
+  ~ContentDecoder();
+  ContentDecoder(const ContentDecoder&) = delete;
+  ContentDecoder& operator=(const ContentDecoder&) = delete;
+
+  Coding coding() const { return coding_; }
+  Status Decode(std::string_view bytes, ByteSink* sink);
+  size_t MemoryBytes() const;
+
+ private:
+  struct Zlib;
+  Status Inflate(std::string_view bytes, ByteSink* sink);
+  bool NextMember();
+  bool Start(std::string_view* bytes, ByteSink* sink);
+
+  const Coding coding_;
+  const DecodeLimits limits_;
+  Status status_ = Status::kOk;
+  bool between_members_ = false;
+  bool finished_ = false;  // The coded stream ended; what follows is padding.
+  uint8_t held_bytes_ = 0;
+  char held_[2] = {};  // Deflate: the bytes that tell whether there is a zlib header.
+  uint64_t input_ = 0;
+  uint64_t output_ = 0;
+  std::unique_ptr<Zlib> zlib_;
+};
+
+}  // namespace sonde::wire
+
+#endif  // SONDE_DECODERS_WIRE_CONTENT_DECODER_H_
