@@ -1,0 +1,199 @@
+#include "agent/calls/billing.h"
+
+#include "agent/calls/testing/fake_price_book.h"
+#include "gtest/gtest.h"
+
+namespace sonde::calls {
+namespace {
+
+using pricing::CostStatus;
+using pricing::Unit;
+using testing::FakePriceBook;
+using Rows = std::vector<std::pair<Unit, int64_t>>;
+
+Call Served(const char* model) {
+  Call call;
+  call.http_status = 200;
+  call.biller = "openai";
+  call.response.model = model;
+  call.response.terminal_seen = true;
+  return call;
+}
+
+TEST(QuantitiesTest, DisjointClasses) {
+  dialects::TokenUsage usage{.input_uncached = 100,
+                             .cache_read = 40,
+                             .cache_write_5m = 3,
+                             .cache_write_1h = 4,
+                             .output = 50,
+                             .reasoning = 20,
+                             .web_search_requests = 2};
+  EXPECT_EQ(Quantities(usage, false), (Rows{{Unit::kInput, 100},
+                                            {Unit::kCacheRead, 40},
+                                            {Unit::kCacheWrite5m, 3},
+                                            {Unit::kCacheWrite1h, 4},
+                                            {Unit::kOutput, 50},
+                                            {Unit::kWebSearch, 2}}));
+  EXPECT_EQ(Quantities(usage, true), (Rows{{Unit::kInput, 100},
+                                           {Unit::kCacheRead, 40},
+                                           {Unit::kCacheWrite5m, 3},
+                                           {Unit::kCacheWrite1h, 4},
+                                           {Unit::kOutput, 30},
+                                           {Unit::kReasoning, 20},
+                                           {Unit::kWebSearch, 2}}));
+}
+
+TEST(QuantitiesTest, AudioIsTakenOutOfItsClasses) {
+  dialects::TokenUsage usage{.input_uncached = 100,
+                             .cache_read = 40,
+                             .output = 50,
+                             .input_audio = 60,
+                             .cache_read_audio = 10,
+                             .output_audio = 45};
+  EXPECT_EQ(Quantities(usage, false), (Rows{{Unit::kInput, 50},
+                                            {Unit::kCacheRead, 30},
+                                            {Unit::kOutput, 5},
+                                            {Unit::kInputAudio, 50},
+                                            {Unit::kCacheReadAudio, 10},
+                                            {Unit::kOutputAudio, 45}}));
+}
+
+TEST(QuantitiesTest, SubsetsLargerThanTheirClassNeverGiveNegativeRows) {
+  dialects::TokenUsage usage{.input_uncached = 1,
+                             .cache_read = 2,
+                             .output = 3,
+                             .reasoning = 100,
+                             .input_audio = 100,
+                             .cache_read_audio = 100,
+                             .output_audio = 100};
+  for (const bool apart : {false, true}) {
+    int64_t sum = 0;
+    for (const auto& [unit, quantity] : Quantities(usage, apart)) {
+      EXPECT_GT(quantity, 0);
+      sum += quantity;
+    }
+    EXPECT_EQ(sum, 6);
+  }
+}
+
+TEST(IsPlausibleTest, Ranges) {
+  EXPECT_TRUE(IsPlausible({}));
+  EXPECT_TRUE(IsPlausible({.input_uncached = 0, .output = kMostTokens}));
+  EXPECT_FALSE(IsPlausible({.output = -1}));
+  EXPECT_FALSE(IsPlausible({.cache_read = kMostTokens + 1}));
+}
+
+TEST(PriceCallTest, Computed) {
+  Call call = Served("gpt-test");
+  call.response.usage = {.input_uncached = 10, .cache_read = 5, .output = 2};
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kComputed);
+  EXPECT_EQ(call.quote.total, 10 * 1000 + 5 * 100 + 2 * 8000);
+  EXPECT_FALSE(call.estimated);
+}
+
+TEST(PriceCallTest, ReasoningStaysInOutputUnlessTheBookPricesItApart) {
+  Call call = Served("gpt-test");
+  call.response.usage = {.input_uncached = 1, .output = 10, .reasoning = 4};
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kComputed);
+  EXPECT_EQ(call.quote.total, 1000 + 10 * 8000);
+
+  call.response.model = "thinker-test";
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.total, 1000 + 6 * 8000 + 4 * 3000);
+}
+
+TEST(PriceCallTest, PartialUsageIsALowerBound) {
+  Call call = Served("claude-test");
+  call.response.usage = {.input_uncached = 10, .output = 1};
+  call.response.usage_is_partial = true;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kPartial);
+  EXPECT_EQ(call.quote.total, 10 * 3000 + 15000);
+}
+
+TEST(PriceCallTest, AssumedSplitOfMixedLifetimesIsPartial) {
+  Call call = Served("claude-test");
+  call.response.usage = {.input_uncached = 10, .cache_write_5m = 7, .output = 1};
+  call.response.usage.write_split_unknown = true;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kComputed) << "one lifetime was asked for: no doubt";
+  call.request.asks_1h_cache = call.request.asks_5m_cache = true;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kPartial);
+}
+
+TEST(PriceCallTest, EstimateStaysApart) {
+  Call call = Served("gpt-test");
+  call.request.text.ascii_bytes = 1000;
+  call.request.message_count = 1;
+  call.response.text.ascii_bytes = 2000;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kEstimated);
+  ASSERT_TRUE(call.estimated);
+  EXPECT_EQ(call.estimated->input_uncached, 233 + 4 + 3);
+  EXPECT_EQ(call.estimated->output, 466);
+  EXPECT_EQ(call.quote.total, 240 * 1000 + 466 * 8000);
+  EXPECT_TRUE(call.response.usage.empty());
+}
+
+TEST(PriceCallTest, EstimateOfAnUnknownModelHasNoPrice) {
+  Call call = Served("unheard-of");
+  call.response.text.ascii_bytes = 2000;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kUnpriced);
+  EXPECT_EQ(call.quote.reason, "unknown_model");
+  EXPECT_FALSE(call.quote.total);
+  EXPECT_TRUE(call.estimated) << "the tokens are still worth showing";
+}
+
+TEST(PriceCallTest, FailedCallIsNotBilled) {
+  Call call = Served("gpt-test");
+  call.http_status = 429;
+  call.error = ErrorClass::kRateLimit;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kUnpriced);
+  EXPECT_EQ(call.quote.reason, kNotBilled);
+  EXPECT_FALSE(call.quote.total);
+}
+
+TEST(PriceCallTest, FailureThatStatesUsageIsPriced) {
+  Call call = Served("gpt-test");
+  call.http_status = 500;
+  call.response.usage = {.input_uncached = 10};
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.total, 10'000);
+}
+
+TEST(PriceCallTest, NothingToGoBy) {
+  Call call = Served("gpt-test");
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.reason, kNoUsage);
+  call.client_aborted = true;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.reason, kAborted);
+}
+
+TEST(ModeOfTest, WhoPays) {
+  Call call = Served("gpt-test");
+  EXPECT_EQ(ModeOf(call, Credential::kApiKey, false), BillingMode::kMetered);
+  EXPECT_EQ(ModeOf(call, Credential::kOther, false), BillingMode::kUnknown);
+  EXPECT_EQ(ModeOf(call, Credential::kOAuth, false), BillingMode::kPlan);
+  EXPECT_EQ(ModeOf(call, Credential::kApiKey, true), BillingMode::kPlan);
+  call.response.service_tier = "batch";
+  EXPECT_EQ(ModeOf(call, Credential::kApiKey, false), BillingMode::kBatch);
+  call.response.service_tier = "scale";
+  EXPECT_EQ(ModeOf(call, Credential::kApiKey, false), BillingMode::kCapacity);
+  call = Served("gpt-test");
+  call.biller.clear();
+  EXPECT_EQ(ModeOf(call, Credential::kApiKey, false), BillingMode::kUnknown)
+      << "a key for nobody known";
+  call = Served("free-test");
+  call.response.usage = {.input_uncached = 10, .output = 1};
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(ModeOf(call, Credential::kApiKey, false), BillingMode::kFree);
+}
+
+}  // namespace
+}  // namespace sonde::calls
