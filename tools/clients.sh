@@ -2,6 +2,8 @@
 # Installs the real clients of the end-to-end tests under build/clients: a Python environment
 # (venv/) and a Node one (node/), each pinned by a file in tests/e2e/clients. Quick when done.
 # Needs the package registries that pip and npm are configured for; no root.
+#
+#   tools/clients.sh [python]    python: only that environment
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 pins=$root/tests/e2e/clients
@@ -21,6 +23,8 @@ if ! stamped "$clients/venv/.stamp" "$pins/requirements.txt"; then
   cat "$pins/requirements.txt" >"$clients/venv/.stamp"
   echo "clients: Python libraries are in build/clients/venv"
 fi
+
+[ "${1:-}" != python ] || exit 0
 
 if ! stamped "$clients/node/.stamp" "$pins/package.json" "$pins/package-lock.json"; then
   rm -rf "$clients/node"

@@ -19,6 +19,11 @@ import time
 import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(SOURCE / "tests" / "simulator"))
+
+import books  # noqa: E402
+import prices  # noqa: E402
+
 BINARY_DIR = pathlib.Path(os.environ.get("SONDE_BINARY_DIR", SOURCE / "build" / "dev"))
 SONDE = pathlib.Path(os.environ.get("SONDE_BINARY", BINARY_DIR / "sonde"))
 CLIENTS = pathlib.Path(os.environ.get("SONDE_CLIENTS", SOURCE / "build" / "clients"))
@@ -177,7 +182,7 @@ class SondeCase(unittest.TestCase):
         return self.sonde(["run", *self.simulator.provider_flags, "-o", records, *arguments, "--",
                            *command], records=records, **options)
 
-    def client_plan(self, calls: list, **settings) -> list:
+    def client_plan(self, calls: list, **settings) -> pathlib.Path:
         """Writes a plan for a client program; the command's last argument."""
         plan = {"openai": self.simulator.openai + "/v1", "anthropic": self.simulator.anthropic,
                 "calls": calls, **settings}
@@ -186,7 +191,7 @@ class SondeCase(unittest.TestCase):
         return path
 
     def python_client(self, calls: list, mode: str = "sync", **settings) -> list:
-        return [PYTHON, HERE / "clients/sdk_client.py",
+        return [str(PYTHON), str(HERE / "clients/sdk_client.py"),
                 self.client_plan(calls, mode=mode, **settings)]
 
     def node_client(self, calls: list, **settings) -> list:
@@ -218,6 +223,30 @@ def read_records(path) -> list:
     if path is None or not pathlib.Path(path).exists():
         return []
     return [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
+
+
+def book() -> prices.Book:
+    """The price book in the tree, read independently."""
+    return prices.Book(SOURCE / "agent/pricing/data/pricebook.json")
+
+
+def clock_offset() -> int:
+    """Monotonic to wall time, in nanoseconds."""
+    return books.monotonic_to_unix_ns()
+
+
+def raw_body(call: dict) -> str:
+    """The JSON body of a call, for clients that are no library."""
+    scenario = json.dumps(call["scenario"])
+    body = {"model": call["model"], "stream": call["stream"],
+            "messages": [{"role": "user", "content": f"call {call['scenario']['id']}"}]}
+    if call["api"] == "anthropic":
+        body |= {"max_tokens": 100, "metadata": {"user_id": scenario}}
+    else:
+        body["user"] = scenario
+        if call["stream"] and call["include_usage"]:
+            body["stream_options"] = {"include_usage": True}
+    return json.dumps(body | call.get("params", {}))
 
 
 def other_user() -> tuple:

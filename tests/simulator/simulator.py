@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A provider of models, simulated: OpenAI chat completions and Anthropic messages over HTTP/1.1.
 
-    simulator.py --books FILE [--port 0 --tls-cert PEM --tls-key PEM] [--plain-port 0] [--workers N]
+    simulator.py --books FILE [--port 0 --tls-cert PEM --tls-key PEM] [--plain-port 0]
+                 [--workers N] [--lively]
 
 Prints one line of JSON when it listens: {"pid", "tls_port", "plain_port"}. Ends at SIGTERM. What a
 call does is chosen by its scenario (scenario.py); what it did stands in the books (books.py).
@@ -96,6 +97,8 @@ class Call:
             await self._answer_error(self.api.error_table()["invalid"], random.Random(0))
             return
         self.scenario = scenario = of_request(request.headers, body, request.body)
+        if self.server.lively:
+            make_lively(scenario, body, self.server)
         self.entry |= {"id": scenario.id, "request_model": body.get("model"),
                        "request_stream": bool(body.get("stream")),
                        "tool_results": _tool_results(body)}
@@ -261,6 +264,19 @@ class Call:
             await asyncio.sleep(0)   # other connections get their turn
 
 
+def make_lively(scenario, body: dict, server) -> None:
+    """What a call without a scenario does when somebody watches."""
+    server.answered += 1
+    scenario.head_ms, scenario.first_ms, scenario.delay_ms, scenario.chunks = 150, 250, 15, 60
+    asked_tool = body.get("tools") and not _tool_results(body)
+    if asked_tool:
+        scenario.kind = "tools"
+    elif not body.get("stream"):
+        scenario.kind, scenario.head_ms = "reasoning", 700
+    if server.answered == 3:   # once, so that a retry is seen
+        scenario.error, scenario.retry_after = "rate_limit", 1.0
+
+
 def _before_output(events: list, count: int) -> list:
     """The events up to and with the count-th that carries output."""
     kept, seen = [], 0
@@ -327,6 +343,8 @@ class Server:
     def __init__(self, arguments, worker: int):
         self.books = Books(arguments.books, worker)
         self.attempts = {}
+        self.lively = arguments.lively
+        self.answered = 0
         self._connections = 0
         self._arguments = arguments
 
@@ -377,6 +395,8 @@ def parse_arguments():
     parser.add_argument("--tls-cert", help="PEM chain; without it there is no TLS port")
     parser.add_argument("--tls-key", help="PEM key")
     parser.add_argument("--books", required=True, help="file to append the truth to")
+    parser.add_argument("--lively", action="store_true", help="calls without a scenario take "
+                        "their time, use tools and meet a rate limit, for a demonstration")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     return parser.parse_args()
 
