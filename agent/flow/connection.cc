@@ -203,12 +203,17 @@ void Connection::Hold(Direction direction, const Range& range) {
   held_bytes_ += range.bytes.size() + sizeof(Held);
 }
 
-std::string_view Connection::HeldFront(Direction direction) const {
+/// The first bytes of a direction, as far as they are needed to look at; empty behind a hole.
+std::string Connection::HeldFront(Direction direction) const {
+  constexpr size_t kEnough = 64;
+  std::string front;
   for (const Held& kept : held_) {
     if (kept.direction != direction) continue;
-    return kept.bytes;  // Empty for a hole: nothing can be told from it.
+    if (kept.bytes.empty()) break;
+    front.append(kept.bytes, 0, kEnough - front.size());
+    if (front.size() >= kEnough) break;
   }
-  return {};
+  return front;
 }
 
 void Connection::Decide() {

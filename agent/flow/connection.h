@@ -133,8 +133,7 @@ class Connection final : public RangeSink, public wire::HttpSink {
   void Hold(events::Direction direction, const Range& range);
   void Decide();
   bool DecideFirst(Look out, Look in);
-  void DropHeld(events::Direction direction, events::MonoNs ended_before);
-  std::string_view HeldFront(events::Direction direction) const;
+  std::string HeldFront(events::Direction direction) const;
   bool Resynchronising() const { return view_.mid_stream || lost_start_; }
 
   void EnterHttp();
@@ -148,7 +147,6 @@ class Connection final : public RangeSink, public wire::HttpSink {
   void Advise();
   void EndBothSides(std::optional<uint64_t> total_out, std::optional<uint64_t> total_in,
                     wire::Stamp stamp);
-  void Tell();
   static wire::Side SideOf(events::Direction direction) {
     return direction == events::Direction::kOut ? wire::Side::kRequest : wire::Side::kResponse;
   }
