@@ -22,6 +22,8 @@ const IGNORED = new Set([
   'input_document_kpages', 'input_annotated_document_kpages', 'input_text_messages_kcount',
 ]);
 
+const SPEAKS = /audio|realtime|live|sonic|voice|voxtral|-tts|transcribe/;
+
 /// Decimal text without float noise: 0.004200000000000001 is 0.0042.
 export function decimal(number) {
   if (!Number.isFinite(number) || number < 0) throw new Error(`bad price ${number}`);
@@ -70,6 +72,10 @@ function cardOf(prices, modelId, selectors) {
   }
   if (Object.keys(calls).length) card.per_call = calls;
   const uncounted = Object.keys(UNCOUNTED).filter((key) => key in prices).map((key) => UNCOUNTED[key]);
+  // A speech model without audio rates: its audio tokens must not pass for text.
+  if (SPEAKS.test(modelId) && !('input_audio_mtok' in prices || 'output_audio_mtok' in prices)) {
+    uncounted.push('audio');
+  }
   if (uncounted.length) card.uncounted = uncounted.sort();
   return card;
 }
