@@ -187,16 +187,21 @@ static __always_inline void sonde_data_leave(const struct sonde_connection_key* 
   __u64 now = bpf_ktime_get_ns();
   __u64 offset = sonde_account(connection, direction, moved);
   __u64 allowed = sonde_verdict_share(key, connection, now, moved);
-  struct sonde_operation operation;
+  struct sonde_shipment known = {};
+  struct sonde_shipment shipment = {};
   connection->last_ns = now;
   if (invocation->kind == SONDE_KIND_SENDFILE) {
     allowed = 0;
   } else if (allowed == 0) {
     return; /* Muted; the totals and the next offset tell. */
   }
-  sonde_fill_operation(&operation, key, connection, direction, offset, invocation->entry_ns, now,
-                       invocation->concurrent ? SONDE_FLAG_CONCURRENT : 0);
-  sonde_emit_buffer(connection, &operation, invocation->buffer, moved, allowed);
+  sonde_fill_operation(&known.operation, key, connection, direction, offset, invocation->entry_ns,
+                       now, invocation->concurrent ? SONDE_FLAG_CONCURRENT : 0);
+  known.source = invocation->buffer;
+  known.total = moved;
+  known.allowed = allowed;
+  SONDE_FORGET(shipment, known);
+  sonde_emit_buffer(connection, &shipment);
 }
 
 /* Every function above ends here. */
@@ -292,16 +297,9 @@ int BPF_KPROBE(sonde_ssl_clear, void* ssl) {
 static __always_inline void sonde_emit_info(const struct sonde_connection_key* key,
                                             const struct sonde_connection* connection,
                                             __u32 fields) {
-  struct sonde_info_record* record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-  if (!record) {
-    sonde_lose(SONDE_LOSS_RING_EVENT);
-    return;
-  }
-  __builtin_memset(record, 0, sizeof(*record));
-  sonde_fill_connection(&record->connection, SONDE_RECORD_INFO, key, connection,
-                        bpf_ktime_get_ns());
+  struct sonde_info_record* record = sonde_reserve_info(key, connection);
+  if (!record) return;
   record->connection.header.detail = fields;
-  record->fd = connection->fd;
   bpf_ringbuf_submit(record, sonde_wake_flags());
 }
 

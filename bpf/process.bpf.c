@@ -63,18 +63,7 @@ int sonde_exit(void* ctx) {
   return 0;
 }
 
-struct sonde_syscall_enter {
-  __u64 common;
-  __s64 number;
-  __u64 args[6];
-};
-struct sonde_syscall_exit {
-  __u64 common;
-  __s64 number;
-  __s64 result;
-};
-
-SEC("tracepoint/syscalls/sys_enter_mmap")
+SEC("tracepoint")
 int sonde_mmap_enter(struct sonde_syscall_enter* ctx) {
   __u64 id = bpf_get_current_pid_tgid();
   struct sonde_syscall call = {.kind = SONDE_CALL_MMAP};
@@ -84,7 +73,7 @@ int sonde_mmap_enter(struct sonde_syscall_enter* ctx) {
   return 0;
 }
 
-SEC("tracepoint/syscalls/sys_exit_mmap")
+SEC("tracepoint")
 int sonde_mmap_exit(struct sonde_syscall_exit* ctx) {
   __u64 id = bpf_get_current_pid_tgid();
   __u32 tgid = id >> 32;

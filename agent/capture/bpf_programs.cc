@@ -11,6 +11,7 @@
 #include "agent/capture/attach.h"
 #include "bpf/skeletons/openssl.skel.h"
 #include "bpf/skeletons/process.skel.h"
+#include "bpf/skeletons/sockets.skel.h"
 
 namespace sonde::capture {
 namespace {
@@ -50,6 +51,7 @@ int Complain(libbpf_print_level level, const char* format, va_list arguments) {
 struct BpfPrograms::Skeletons {
   Owned<bpf_object_process, bpf_object_process__open, bpf_object_process__destroy> process;
   Owned<bpf_object_openssl, bpf_object_openssl__open, bpf_object_openssl__destroy> openssl;
+  Owned<bpf_object_sockets, bpf_object_sockets__open, bpf_object_sockets__destroy> sockets;
 };
 
 BpfPrograms::~BpfPrograms() = default;
@@ -109,6 +111,13 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const CaptureOpti
       !status.ok()) {
     return status;
   }
+  if (options.sockets) {
+    all.sockets.Open();
+    if (absl::Status status = programs->LoadObject(all.sockets.object(), "sockets", options, multi);
+        !status.ok()) {
+      return status;
+    }
+  }
   const auto map = [&all](const char* name) {
     return bpf_object__find_map_fd_by_name(all.process.object(), name);
   };
@@ -123,21 +132,6 @@ int BpfPrograms::Program(const std::string& name) const {
     if (program != nullptr) return bpf_program__fd(program);
   }
   return -1;
-}
-
-std::vector<std::pair<std::string, std::string>> BpfPrograms::ProgramsIn(
-    const std::string& prefix) const {
-  std::vector<std::pair<std::string, std::string>> found;
-  for (bpf_object* object : objects_) {
-    bpf_program* program = nullptr;
-    bpf_object__for_each_program(program, object) {
-      const std::string section = bpf_program__section_name(program);
-      if (section.starts_with(prefix)) {
-        found.emplace_back(bpf_program__name(program), section.substr(prefix.size()));
-      }
-    }
-  }
-  return found;
 }
 
 }  // namespace sonde::capture

@@ -40,10 +40,6 @@ class BpfPrograms {
   /// The descriptor of a program of any object by its name, or -1.
   int Program(const std::string& name) const;
 
-  /// Names of all programs whose section begins with `prefix`, with what follows it in the
-  /// section's name.
-  std::vector<std::pair<std::string, std::string>> ProgramsIn(const std::string& prefix) const;
-
  private:
   BpfPrograms() = default;
   absl::Status LoadObject(bpf_object* object, const std::string& name,

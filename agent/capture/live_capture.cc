@@ -12,6 +12,7 @@
 #include <cstring>
 #include <optional>
 #include <set>
+#include <span>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -27,6 +28,7 @@
 #include "agent/capture/prober.h"
 #include "agent/capture/process_watch.h"
 #include "agent/capture/record_decoder.h"
+#include "agent/capture/tracepoints.h"
 #include "agent/discovery/command_files.h"
 #include "agent/discovery/process_facts.h"
 
@@ -66,6 +68,7 @@ class LiveSource final : public CaptureSource {
 
  private:
   absl::Status AttachTracepoints();
+  absl::Status AttachSyscalls(std::span<const TracepointSpec> specs);
   absl::Status Consume();
   absl::Status WriteConfig();
   absl::Status Select(uint32_t pid, uint32_t source);
@@ -139,16 +142,21 @@ absl::Status LiveSource::Start() {
 }
 
 absl::Status LiveSource::AttachTracepoints() {
-  for (const auto& [program, name] : programs_->ProgramsIn("raw_tracepoint/")) {
-    absl::StatusOr<FileDescriptor> link = AttachRawTracepoint(programs_->Program(program), name);
+  for (const TracepointSpec& spec : ProcessTracepoints()) {
+    absl::StatusOr<FileDescriptor> link =
+        AttachRawTracepoint(programs_->Program(std::string(spec.program)), std::string(spec.name));
     if (!link.ok()) return link.status();
     Keep(*std::move(link));
   }
-  for (const auto& [program, name] : programs_->ProgramsIn("tracepoint/")) {
-    const size_t slash = name.find('/');
+  if (absl::Status status = AttachSyscalls(MappingTracepoints()); !status.ok()) return status;
+  return options_.sockets ? AttachSyscalls(SocketTracepoints()) : absl::OkStatus();
+}
+
+absl::Status LiveSource::AttachSyscalls(std::span<const TracepointSpec> specs) {
+  for (const TracepointSpec& spec : specs) {
     absl::StatusOr<FileDescriptor> link = AttachTracepoint(
-        programs_->Program(program), name.substr(0, slash), name.substr(slash + 1));
-    // A syscall that this architecture or kernel lacks cannot be called either.
+        programs_->Program(std::string(spec.program)), "syscalls", std::string(spec.name));
+    // A syscall that this kernel lacks (dup2 on arm64) cannot be called either.
     if (absl::IsNotFound(link.status())) continue;
     if (!link.ok()) return link.status();
     Keep(*std::move(link));

@@ -171,9 +171,13 @@ events::ConnectionClosed ToClosed(const sonde_connection_key& key,
 }
 
 std::string AddressText(uint8_t family, const uint8_t* address) {
+  constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
   char text[INET6_ADDRSTRLEN] = {};
   if (family == SONDE_FAMILY_IP4) {
     inet_ntop(AF_INET, address, text, sizeof(text));
+  } else if (family == SONDE_FAMILY_IP6 && std::memcmp(address, kMapped, sizeof(kMapped)) == 0) {
+    // IPv4 through an IPv6 socket.
+    inet_ntop(AF_INET, address + sizeof(kMapped), text, sizeof(text));
   } else if (family == SONDE_FAMILY_IP6) {
     inet_ntop(AF_INET6, address, text, sizeof(text));
   }

@@ -88,6 +88,21 @@ static __always_inline void sonde_emit_closed(const struct sonde_connection_key*
   bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 
+/* A record for facts about a connection, to be filled and submitted. */
+static __always_inline struct sonde_info_record* sonde_reserve_info(
+    const struct sonde_connection_key* key, const struct sonde_connection* connection) {
+  struct sonde_info_record* record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+  if (!record) {
+    sonde_lose(SONDE_LOSS_RING_EVENT);
+    return NULL;
+  }
+  __builtin_memset(record, 0, sizeof(*record));
+  sonde_fill_connection(&record->connection, SONDE_RECORD_INFO, key, connection,
+                        bpf_ktime_get_ns());
+  record->fd = connection->fd;
+  return record;
+}
+
 /* One direction ended; said once per direction. */
 static __always_inline void sonde_emit_ended(const struct sonde_connection_key* key,
                                              struct sonde_connection* connection, __u8 direction,
@@ -205,25 +220,30 @@ static __always_inline void sonde_emit_piece(struct sonde_connection* connection
   }
 }
 
-/* The same number without what the verifier knows about its past: it would follow every size
- * through every turn of a loop. */
-static __always_inline __u64 sonde_forget(__u64 number) {
-  __u64 fresh = 0;
-  bpf_probe_read_kernel(&fresh, sizeof(fresh), &number);
-  return fresh;
-}
+/* What is to be sent of one invocation. */
+struct sonde_shipment {
+  struct sonde_operation operation;
+  __u64 source; /* The bytes, or the vector that names them. */
+  __u64 count;  /* Elements of the vector. */
+  __u64 total;
+  __u64 allowed;
+};
+
+/* A copy that the verifier knows nothing of. It would follow every path that led here, with every
+ * value on it, through every turn of the loops below; so all paths become one. */
+#define SONDE_FORGET(copy, original) bpf_probe_read_kernel(&(copy), sizeof(copy), &(original))
 
 /* Sends one contiguous invocation. */
 static __always_inline void sonde_emit_buffer(struct sonde_connection* connection,
-                                              const struct sonde_operation* operation, __u64 source,
-                                              __u64 total, __u64 allowed) {
+                                              const struct sonde_shipment* shipment) {
   __u64 at = 0;
   __u32 step;
   for (step = 0; step < SONDE_PIECES; step++) {
-    struct sonde_piece piece = sonde_piece_at(total, allowed, at);
-    sonde_emit_piece(connection, operation, &piece, source + at);
-    at = sonde_forget(at + piece.length);
-    if (at >= total) break;
+    struct sonde_piece piece = sonde_piece_at(shipment->total, shipment->allowed, at);
+    __u64 next = at + piece.length;
+    sonde_emit_piece(connection, &shipment->operation, &piece, shipment->source + at);
+    SONDE_FORGET(at, next);
+    if (at >= shipment->total) break;
   }
 }
 

@@ -68,6 +68,18 @@ struct {
   __type(value, struct sonde_syscall);
 } syscalls SEC(".maps");
 
+/* Contexts of syscall tracepoints: the same on every kernel. */
+struct sonde_syscall_enter {
+  __u64 common;
+  __s64 number;
+  __u64 args[6];
+};
+struct sonde_syscall_exit {
+  __u64 common;
+  __s64 number;
+  __s64 result;
+};
+
 static __always_inline void sonde_lose(__u32 cause) {
   __u64* count = bpf_map_lookup_elem(&losses, &cause);
   /* A uprobe's program can be preempted by another on its CPU. */

@@ -297,19 +297,17 @@ enum sonde_syscall_kind {
 /* Map `syscalls`: pid and tgid -> the syscall a selected thread is in. */
 struct sonde_syscall {
   __u64 socket;
-  __u64 buffer; /* Or the vector. */
-  __u64 count;  /* Elements of the vector. */
+  __u64 generation;
+  __u64 buffer; /* Or the vector; DUP: the socket that was replaced. */
+  __u64 count;  /* Elements of the vector; DUP: the replaced socket's inode. */
   __u64 entry_ns;
   __s32 fd;
+  __u32 inode;
   __u8 kind;
   __u8 direction;
   __u8 concurrent;
-  __u8 peer_family;
-  __u8 peer_address[16];
-  __u16 peer_port;
-  __u16 reserved;
-  __u32 inode;
+  __u8 reserved[5];
 };
-SONDE_ABI_ASSERT(sizeof(struct sonde_syscall) == 64);
+SONDE_ABI_ASSERT(sizeof(struct sonde_syscall) == 56);
 
 #endif /* SONDE_BPF_INCLUDE_SONDE_ABI_H_ */
