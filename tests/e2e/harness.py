@@ -163,7 +163,7 @@ class SondeCase(unittest.TestCase):
         options.setdefault("stderr", subprocess.PIPE)
         process = subprocess.Popen([str(a) for a in [SONDE, *arguments]], text=True,
                                    cwd=self.folder, **options)
-        self.addCleanup(_end, process)
+        self.addCleanup(end_process, process)
         return process
 
     def sonde(self, arguments: list, deadline: float = 120, env: dict | None = None,
@@ -206,7 +206,7 @@ class SondeCase(unittest.TestCase):
                 self.client_plan(calls, **settings)]
 
 
-def _end(process: subprocess.Popen) -> None:
+def end_process(process: subprocess.Popen) -> None:
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:

@@ -14,9 +14,11 @@ import json
 import sys
 
 import anthropic
+import httpx2
 import openai
 
-ERRORS = (openai.OpenAIError, anthropic.AnthropicError)
+# What a caller of the libraries has to expect; a stream that breaks off raises the HTTP layer's own.
+ERRORS = (openai.OpenAIError, anthropic.AnthropicError, httpx2.HTTPError)
 
 
 def arguments(call: dict) -> dict:

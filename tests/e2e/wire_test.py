@@ -1,0 +1,144 @@
+"""HTTP/1.1 in every legal shape, by a client that speaks it by hand over OpenSSL or in the clear."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import cases  # noqa: E402
+import harness  # noqa: E402
+import truth  # noqa: E402
+
+CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
+
+
+def request(identity: str, api: str = "openai", stream: bool = False, extra: dict | None = None,
+            **knobs) -> dict:
+    call = cases.call(api, identity, stream, **knobs)
+    return {"path": CHAT if api == "openai" else MESSAGES, "body": json.loads(
+        harness.raw_body(call)), **(extra or {})}
+
+
+class WireTest(harness.SondeCase):
+    def plan(self, connections, api="openai", tls=True, **settings) -> list:
+        simulator = self.simulator
+        plan = {"host": "localhost" if api == "openai" else "127.0.0.1",
+                "port": simulator.port if tls else simulator.plain_port, "tls": tls,
+                "ca": str(simulator.ca), "connections": connections, **settings}
+        path = self.folder / "plan.json"
+        path.write_text(json.dumps(plan))
+        return [str(harness.PYTHON), str(harness.HERE / "clients/raw_client.py"), path]
+
+    def check(self, connections, count, arguments=(), **settings):
+        run = self.run_command(self.plan(connections, **settings), arguments)
+        self.assertEqual((run.status, run.stdout.strip()), (0, "ok"), run.stderr)
+        entries = self.simulator.new_entries(count)
+        pairs = truth.compare_all(self, run.records, entries, harness.book(),
+                                  harness.clock_offset(), retries=False)
+        return run, pairs
+
+    def test_every_framing_of_streams(self):
+        for api in ("openai", "anthropic"):
+            requests = [request(f"{api}-{style}-{coding}-{framing}", api, True, sse=style,
+                                coding=coding, framing=framing, imitate=True)
+                        for style in ("lf", "crlf", "cr", "multiline", "comments", "ids", "split",
+                                      "joined", "bom", "noblank")
+                        for coding in ("", "gzip", "deflate")
+                        for framing in ("chunked", "close")]
+            requests += [request(f"{api}-{style}-length", api, True, sse=style, framing="length")
+                         for style in ("lf", "crlf", "split", "joined")]
+            # Each on a connection of its own, since half of them end it.
+            self.check([{"requests": [r]} for r in requests], len(requests), api=api)
+
+    def test_every_framing_of_bodies(self):
+        requests = [request(f"b-{framing}-{coding}-{pieces}-{blank}", framing=framing, coding=coding,
+                            pieces=pieces, leading_blank=blank, imitate=True, kind="tools",
+                            informational=[103] if blank else [])
+                    for framing in ("length", "chunked", "close") for coding in ("", "gzip", "deflate")
+                    for pieces in (1, 7) for blank in (False, True)]
+        self.check([{"requests": [r]} for r in requests], len(requests))
+
+    def test_keep_alive(self):
+        """Forty calls on one connection, streams and bodies mixed."""
+        requests = [request(f"ka-{n}", stream=n % 2 == 0, coding=("", "gzip")[n % 3 == 0])
+                    for n in range(40)]
+        _, pairs = self.check([{"requests": requests}], 40)
+        self.assertEqual(len({entry["connection"] for _, entry in pairs}), 1)
+
+    def test_pipelining(self):
+        requests = [request(f"pipe-{n}", stream=n % 2 == 0) for n in range(6)]
+        self.check([{"requests": requests, "pipeline": True}], 6)
+
+    def test_head_and_get_between_calls(self):
+        others = [{"method": "HEAD", "path": "/v1/models"}, {"method": "GET", "path": "/v1/models"},
+                  {"method": "GET", "path": "/nowhere"}]
+        requests = [request("before")] + others + [request("after", stream=True)]
+        self.check([{"requests": requests}], 5)
+
+    def test_informational_replies(self):
+        requests = [request(f"info-{n}", stream=bool(n % 2), informational=[100, 102, 103])
+                    for n in range(4)]
+        self.check([{"requests": requests}], 4)
+
+    def test_odd_requests(self):
+        """Chunked with extensions, compressed, and in many small writes."""
+        requests = [request("chunked", extra={"chunked": True}), request("gzip", extra={"gzip": True}),
+                    request("both", extra={"chunked": True, "gzip": True}),
+                    request("pieces", extra={"pieces": 40}),
+                    request("chunked-pieces", extra={"chunked": True, "pieces": 25})]
+        self.check([{"requests": requests}], 5)
+
+    def test_tls_1_2(self):
+        self.check([{"requests": [request("old", stream=True)]}], 1, tls12=True)
+
+    def test_plain_http(self):
+        requests = [request(f"plain-{n}", stream=n % 2 == 0, sse=("lf", "split")[n // 2 % 2])
+                    for n in range(8)]
+        self.check([{"requests": requests}, {"requests": [request("plain-big", text_bytes=400_000)]}],
+                   9, tls=False)
+
+    def test_plain_http_is_not_seen_without_sockets(self):
+        run = self.run_command(self.plan([{"requests": [request("unseen")]}], tls=False),
+                               ["--no-sockets"])
+        self.assertEqual((run.status, run.records), (0, []), run.stderr)
+        self.simulator.new_entries(1)
+
+    def test_through_a_proxy(self):
+        """CONNECT in the clear, then TLS to the provider: one call, the provider's host."""
+        proxy = subprocess.Popen([sys.executable, harness.HERE / "connect_proxy.py"],
+                                 stdout=subprocess.PIPE, text=True)
+        self.addCleanup(harness.end_process, proxy)
+        port = int(proxy.stdout.readline())
+        self.check([{"requests": [request("proxied"), request("proxied-2", stream=True)]}], 2,
+                   proxy=port)
+
+    def test_leaving_after_the_last_event_is_no_abort(self):
+        """Clients close when they have read the terminal event, before the end of the body."""
+        for api, mark in (("openai", "[DONE]"), ("anthropic", "message_stop\"}")):
+            self.check([{"requests": [request(f"left-{api}", api, True,
+                                              extra={"close_after": mark})]}], 1, api=api)
+
+    def test_leaving_in_the_middle_is_an_abort(self):
+        for api, mark in (("openai", '"content":"'), ("anthropic", "text_delta")):
+            with self.subTest(api):
+                run = self.run_command(self.plan([
+                    {"requests": [request(f"abort-{api}", api, True, chunks=400, delay_ms=5,
+                                          extra={"close_after": mark})]},
+                    {"requests": [request(f"next-{api}", api)]}], api=api))
+                self.assertEqual(run.status, 0, run.stderr)
+                entries = self.simulator.new_entries(2)
+                self.assertEqual(len(run.records), 2, run.stderr)
+                first = next(r for r in run.records if r["stream"])
+                second = next(r for r in run.records if not r["stream"])
+                self.assertTrue(first["client_aborted"], first)
+                self.assertEqual(first["error"]["class"], "client_abort")
+                self.assertNotEqual(first["cost"]["status"], "computed")
+                whole = [e for e in entries if e["outcome"] == "complete"]
+                truth.compare_all(self, [second], whole, harness.book(), harness.clock_offset(),
+                                  retries=False)
+
+
+if __name__ == "__main__":
+    harness.main()
