@@ -20,6 +20,10 @@ pkg_check_modules(LIBBPF REQUIRED IMPORTED_TARGET libbpf)
 pkg_check_modules(LIBELF REQUIRED IMPORTED_TARGET libelf)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(GRPCPP REQUIRED IMPORTED_TARGET grpc++)
+if(BUILD_TESTING)
+  # Tests only: the HTTP collector that the exporter talks to.
+  pkg_check_modules(CPP_HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
+endif()
 
 # llhttp: Debian ships the generated C sources with node-llhttp and builds no library of them.
 add_library(llhttp STATIC /usr/share/llhttp/llhttp.c /usr/share/llhttp/api.c /usr/share/llhttp/http.c)

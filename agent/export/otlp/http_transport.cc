@@ -37,6 +37,24 @@ std::string_view Advice(long status) {
   return "";
 }
 
+std::string_view Advice(CURLcode code) {
+  switch (code) {
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return "start it or correct its address";
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CERTPROBLEM:
+      return "check its certificate, the certificate files given for it, and that the port speaks "
+             "TLS";
+    case CURLE_OPERATION_TIMEDOUT:
+      return "is it an OTLP/HTTP port?";
+    default:
+      return "";
+  }
+}
+
 absl::StatusOr<std::string> Gzip(const std::string& plain) {
   z_stream stream{};
   constexpr int kDefaultMemory = 8;
@@ -216,9 +234,7 @@ SendResult HttpTransport::NoAnswer(CURLcode code) {
   SendResult result;
   result.outcome = SendOutcome::kRetry;
   const std::string_view why = error_[0] != '\0' ? error_.data() : curl_easy_strerror(code);
-  const bool refused = code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST;
-  result.message = Sentence(settings_.display, "did not answer: ", why,
-                            refused ? "start it or correct its address" : "");
+  result.message = Sentence(settings_.display, "did not answer: ", why, Advice(code));
   return result;
 }
 

@@ -1,0 +1,134 @@
+#include "agent/export/console/line_output.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <optional>
+
+namespace sonde::exporter::console {
+namespace {
+
+constexpr size_t kWidthWithoutTerminal = 160;
+constexpr size_t kLeastWidth = 40;
+constexpr size_t kMostWidth = 1000;
+constexpr size_t kLongestLine = 4096;
+
+std::optional<size_t> ParseWidth(const char* text) {
+  if (text == nullptr) return std::nullopt;
+  char* end = nullptr;
+  const unsigned long value = std::strtoul(text, &end, 10);
+  if (end == text || *end != '\0' || value == 0) return std::nullopt;
+  return std::clamp<size_t>(value, kLeastWidth, kMostWidth);
+}
+
+bool HasRoom(int fd, int timeout_ms) {
+  pollfd poller{fd, POLLOUT, 0};
+  return poll(&poller, 1, timeout_ms) > 0;
+}
+
+bool IsSet(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0';
+}
+
+}  // namespace
+
+LineOutput::LineOutput(const Options& options)
+    : options_(options), is_terminal_(isatty(options.fd) == 1) {
+  const char* term = std::getenv("TERM");
+  smart_ = is_terminal_ && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
+  colour_ = options.allow_colour && smart_ && !IsSet("NO_COLOR");
+  raw_at_start_ = InRawMode();
+}
+
+LineStyle LineOutput::style() const {
+  LineStyle style{.width = kWidthWithoutTerminal, .colour = colour_};
+  winsize size{};
+  if (is_terminal_ && ioctl(options_.fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    style.width = std::clamp<size_t>(size.ws_col, kLeastWidth, kMostWidth);
+  } else if (is_terminal_) {
+    style.width = 80;
+  }
+  if (const auto columns = ParseWidth(std::getenv("COLUMNS"))) style.width = *columns;
+  return style;
+}
+
+bool LineOutput::InRawMode() const {
+  termios mode{};
+  return is_terminal_ && tcgetattr(options_.fd, &mode) == 0 && (mode.c_lflag & ICANON) == 0;
+}
+
+bool LineOutput::MustWait() const {
+  if (options_.hold && !raw_at_start_ && InRawMode()) return true;
+  return !HasRoom(options_.fd, 0);
+}
+
+void LineOutput::Write(std::string_view line) {
+  if (held_.size() >= kHeld) {
+    held_.pop_front();
+    ++dropped_;
+  }
+  held_.emplace_back(line.substr(0, kLongestLine - 1));
+  Flush();
+}
+
+void LineOutput::Flush() {
+  while (!held_.empty() && !MustWait()) {
+    Emit(held_.front() + "\n", true);
+    held_.pop_front();
+  }
+}
+
+void LineOutput::Emit(std::string_view text, bool fresh) {
+  std::string out;
+  termios mode{};
+  const bool known = is_terminal_ && tcgetattr(options_.fd, &mode) == 0;
+  // A line's worth of blanks wraps when the cursor is not in the first column and does not when it
+  // is; the return then stands at the start of an empty line either way.
+  if (fresh && options_.fresh_line && smart_) {
+    out = std::string(std::max<size_t>(style().width, 1) - 1, ' ') + "\r";
+  }
+  const bool raw_output = known && ((mode.c_oflag & OPOST) == 0 || (mode.c_oflag & ONLCR) == 0);
+  for (char c : text) {
+    if (c == '\n' && raw_output) out += '\r';
+    out += c;
+  }
+  std::string_view rest = out;
+  while (!rest.empty()) {
+    const ssize_t written = write(options_.fd, rest.data(), rest.size());
+    if (written > 0) {
+      rest.remove_prefix(static_cast<size_t>(written));
+    } else if (errno == EAGAIN) {
+      // The program made the shared descriptor non-blocking; a line that has begun is finished.
+      if (!HasRoom(options_.fd, 1000)) return;
+    } else if (errno != EINTR) {
+      return;
+    }
+  }
+}
+
+void LineOutput::Finish(std::string_view text, int deadline_ms) {
+  std::string all;
+  for (const std::string& line : held_) all += line + "\n";
+  held_.clear();
+  all += text;
+  std::string_view rest = all;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_ms);
+  bool fresh = true;
+  while (!rest.empty()) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        end - std::chrono::steady_clock::now());
+    if (left.count() <= 0 || !HasRoom(options_.fd, static_cast<int>(left.count()))) return;
+    const size_t newline = std::min(rest.find('\n'), rest.size() - 1);
+    Emit(rest.substr(0, newline + 1), fresh);
+    rest.remove_prefix(newline + 1);
+    fresh = false;
+  }
+}
+
+}  // namespace sonde::exporter::console

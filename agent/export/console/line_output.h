@@ -1,0 +1,64 @@
+// Where lines for a person go: a terminal that a program uses at the same time, a pipe, or a file.
+#ifndef SONDE_AGENT_EXPORT_CONSOLE_LINE_OUTPUT_H_
+#define SONDE_AGENT_EXPORT_CONSOLE_LINE_OUTPUT_H_
+
+#include <termios.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+
+#include "agent/export/console/live_line.h"
+
+namespace sonde::exporter::console {
+
+/// Writes whole lines without ever making the caller wait, apart from Finish. On a terminal, lines
+/// wait while a program has it in raw mode (editors, pagers and other full-screen programs, which
+/// use the alternate screen, switch canonical input off): the kernel tells the mode, while the
+/// alternate screen itself is known only to the terminal. Lines also wait while a slow reader leaves
+/// no room. Used on one thread.
+class LineOutput {
+ public:
+  /// Lines kept while waiting; the oldest is dropped beyond it.
+  static constexpr size_t kHeld = 4096;
+
+  struct Options {
+    int fd = 2;              ///< Stays the caller's.
+    bool hold = true;        ///< Wait for the end of raw mode.
+    bool fresh_line = true;  ///< On a terminal, begin below a half-written line of the program.
+    bool allow_colour = true;
+  };
+  explicit LineOutput(const Options& options);
+
+  /// `line` without its newline; at most 4 KiB go out in one write.
+  void Write(std::string_view line);
+  /// Writes what waited, as far as it can go now. Called from time to time.
+  void Flush();
+  /// Writes everything, raw mode or not; gives a reader that does not read `deadline_ms`.
+  void Finish(std::string_view text, int deadline_ms);
+
+  /// Width as of now and whether colours may be used: only on a terminal, and not when NO_COLOR is
+  /// set or TERM is "dumb". COLUMNS overrides the width; without a terminal it is 160.
+  LineStyle style() const;
+  bool is_terminal() const { return is_terminal_; }
+  uint64_t dropped() const { return dropped_; }
+
+ private:
+  bool MustWait() const;
+  bool InRawMode() const;
+  void Emit(std::string_view text, bool fresh);
+
+  Options options_;
+  bool is_terminal_ = false;
+  bool colour_ = false;
+  bool smart_ = false;
+  bool raw_at_start_ = false;
+  std::deque<std::string> held_;
+  uint64_t dropped_ = 0;
+};
+
+}  // namespace sonde::exporter::console
+
+#endif  // SONDE_AGENT_EXPORT_CONSOLE_LINE_OUTPUT_H_
