@@ -1,0 +1,49 @@
+#include "decoders/json/schema.h"
+
+#include <algorithm>
+#include <cassert>
+
+namespace sonde::json {
+
+Schema::Schema(std::initializer_list<PathSpec> paths) : nodes_(2), keys_(1), slots_(kSlots) {
+  for (const PathSpec& spec : paths) Add(spec);
+}
+
+Schema::NodeIndex Schema::Child(NodeIndex parent, std::string_view key) {
+  if (const NodeIndex found = Find(parent, key); found != kNone) return found;
+  const auto made = static_cast<NodeIndex>(nodes_.size());
+  nodes_.emplace_back();
+  nodes_[parent].has_keys = true;
+  Slot& slot = slots_[Hash(parent, key)];
+  const auto index = static_cast<NodeIndex>(keys_.size());
+  keys_.push_back({parent, made, slot.first, std::string(key)});
+  slot.first = index;
+  return made;
+}
+
+void Schema::Add(const PathSpec& spec) {
+  NodeIndex at = kRoot;
+  std::string_view rest = spec.path;
+  while (!rest.empty()) {
+    if (rest.front() == '.') rest.remove_prefix(1);
+    if (rest.substr(0, 2) == "[]") {
+      if (nodes_[at].element == kNone) {
+        nodes_[at].element = static_cast<NodeIndex>(nodes_.size());
+        nodes_.emplace_back();
+      }
+      at = nodes_[at].element;
+      rest.remove_prefix(2);
+      continue;
+    }
+    const size_t stop = std::min(rest.find_first_of(".["), rest.size());
+    assert(stop > 0 && stop <= kMaxKeyBytes);
+    at = Child(at, rest.substr(0, stop));
+    rest.remove_prefix(stop);
+  }
+  assert(nodes_[at].tag == 0 && spec.tag != 0);
+  nodes_[at].tag = spec.tag;
+  nodes_[at].strings = spec.strings;
+  nodes_[at].limit = spec.limit;
+}
+
+}  // namespace sonde::json
