@@ -12,10 +12,10 @@ import json
 import re
 
 PICO = 10 ** 12
-# Rate names of the book by token class; a class falls back to the next name that has a rate.
+# Rate names of the book by token class, first that the card has. None: the class is unpriced.
 RATE_NAMES = {
     "input_uncached": ["input"],
-    "cache_read": ["cache_read", "input"],
+    "cache_read": ["cache_read"],
     "cache_write_5m": ["cache_write_5m"],
     "cache_write_1h": ["cache_write_1h"],
     "cache_write_other": ["cache_write_other", "cache_write"],
