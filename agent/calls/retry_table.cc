@@ -68,12 +68,12 @@ RetryTable::Group& RetryTable::FindOrCreate(const Key& key, events::MonoNs now) 
 }
 
 void RetryTable::Expire(events::MonoNs now) {
-  while (!order_.empty() && order_.front().first + kWindowNs < now) {
+  while (!order_.empty() && order_.front().first + kKeepNs < now) {
     auto [touched, key] = std::move(order_.front());
     order_.pop_front();
     const auto group = groups_.find(key);
     if (group == groups_.end()) continue;
-    if (group->second.latest_end_ns + kWindowNs < now) {
+    if (group->second.latest_end_ns + kKeepNs < now) {
       groups_.erase(group);
     } else {
       order_.emplace_back(group->second.latest_end_ns, std::move(key));

@@ -15,10 +15,10 @@
 
 namespace sonde::calls {
 
-/// Remembers failed calls for 120 s of event time. A call with the same process, destination, path
-/// and body that starts after one of them ended is its retry. Clients that number their attempts
-/// (x-stainless-retry-count) are believed: a call that says it is a first attempt is one while
-/// other calls with the same body are under way, because then equal bodies prove nothing.
+/// Remembers failed calls. A call with the same process, destination, path and body that starts
+/// within 120 s of event time after one of them ended is its retry. Clients that number their
+/// attempts (x-stainless-retry-count) are believed: a call that says it is a first attempt is one
+/// while other calls with the same body are under way, because then equal bodies prove nothing.
 ///
 /// Not thread-safe. Bounded: the oldest failure leaves first.
 class RetryTable {
@@ -42,7 +42,10 @@ class RetryTable {
     uint64_t retry_of = 0;  ///< Number of the first attempt, 0 when it is not known.
   };
 
+  /// A retry starts within this time of a failure's end.
   static constexpr uint64_t kWindowNs = 120'000'000'000;
+  /// Calls are told when they end, and a retry may last; so bodies are kept for longer.
+  static constexpr uint64_t kKeepNs = 3'600'000'000'000;
 
   explicit RetryTable(size_t limit = 4096) : limit_(limit) {}
 

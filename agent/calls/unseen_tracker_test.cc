@@ -1,0 +1,135 @@
+#include "agent/calls/unseen_tracker.h"
+
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "agent/calls/testing/fake_price_book.h"
+#include "gtest/gtest.h"
+
+namespace sonde::calls {
+namespace {
+
+constexpr events::ProcessId kProcess{.pid = 5, .start_ns = 1};
+
+flow::ConnectionView Connection(events::Transport transport, std::string server_name,
+                                std::string peer = "") {
+  flow::ConnectionView view;
+  view.id = {.process = kProcess, .transport = transport};
+  view.server_name = std::move(server_name);
+  view.peer_address = std::move(peer);
+  view.opened_ns = 1000;
+  return view;
+}
+
+flow::ConnectionView Socket(std::string name, std::string peer = "") {
+  return Connection(events::Transport::kSocket, std::move(name), std::move(peer));
+}
+flow::ConnectionView Library(std::string name) {
+  return Connection(events::Transport::kTls, std::move(name));
+}
+
+wire::RequestHead Head(std::string authority) {
+  wire::RequestHead head;
+  head.authority = std::move(authority);
+  return head;
+}
+
+class UnseenTrackerTest : public ::testing::Test {
+ protected:
+  void Start(const UnseenTracker::Limits& limits) {
+    tracker_ = std::make_unique<UnseenTracker>(limits, std::make_shared<testing::FakePriceBook>(),
+                                               &processes_);
+  }
+  UnseenTrackerTest() { Start({}); }
+  ProcessTable processes_;
+  std::unique_ptr<UnseenTracker> tracker_;
+};
+
+TEST_F(UnseenTrackerTest, MatchedByNameOfTheHello) {
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnRequestHead(Library("api.openai.test"), 0, Head("proxy.test"));
+  EXPECT_TRUE(tracker_->List().empty());
+}
+
+TEST_F(UnseenTrackerTest, MatchedByHostHeader) {
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnRequestHead(Library(""), 0, Head("api.openai.test:443"));
+  EXPECT_TRUE(tracker_->List().empty());
+}
+
+TEST_F(UnseenTrackerTest, OnlyTheFirstRequestOfAConnectionCounts) {
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnRequestHead(Library(""), 0, Head("api.openai.test"));
+  tracker_->OnRequestHead(Library(""), 1, Head("api.openai.test"));
+  ASSERT_EQ(tracker_->List().size(), 1U);
+  EXPECT_EQ(tracker_->List()[0].connections, 1U);
+}
+
+TEST_F(UnseenTrackerTest, PlainHttpExplainsNothing) {
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnRequestHead(Socket(""), 0, Head("api.openai.test"));
+  EXPECT_EQ(tracker_->List().size(), 1U);
+}
+
+TEST_F(UnseenTrackerTest, PlaintextOfAnUnknownHostExplainsOneSocketOfTheProcess) {
+  tracker_->OnTlsSocket(Socket("", "192.0.2.1"), {});
+  tracker_->OnTlsSocket(Socket("", "192.0.2.2"), {});
+  tracker_->OnProtocol(Library(""), wire::Protocol::kUnknown);
+  ASSERT_EQ(tracker_->List().size(), 1U);
+  EXPECT_EQ(tracker_->List()[0].host, "192.0.2.2");
+  EXPECT_FALSE(tracker_->List()[0].provider_host);
+}
+
+TEST_F(UnseenTrackerTest, ReasonsFollowTheLibraries) {
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  const auto reason = [this] { return tracker_->List().at(0).reason; };
+  EXPECT_EQ(reason(), "TLS library not recognised");
+  events::LibraryFound library{
+      .process = kProcess, .path = "/lib/libssl.so.3", .family = "openssl", .problem = "stripped"};
+  tracker_->OnLibraryFound(library);
+  EXPECT_EQ(reason(), "openssl in /lib/libssl.so.3: stripped");
+  library.attached = true;
+  library.mapped_ns = 500;
+  library.attached_ns = 2000;
+  tracker_->OnLibraryFound(library);
+  EXPECT_EQ(reason(), "connected before the probes were in");
+  EXPECT_EQ(tracker_->Processes().at(0).libraries.at(0).late_ns, 1500U);
+  Start({});
+  library.attached_ns = 400;
+  tracker_->OnLibraryFound(library);
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  EXPECT_EQ(reason(), "another TLS library than the ones attached");
+  EXPECT_EQ(tracker_->Processes().at(0).libraries.at(0).late_ns, 0U);
+}
+
+TEST_F(UnseenTrackerTest, Protocols) {
+  tracker_->OnProtocol(Library("api.openai.test"), wire::Protocol::kHttp2Preface);
+  tracker_->OnProtocol(Library("api.openai.test"), wire::Protocol::kHttp2Preface);
+  tracker_->OnProtocol(Library("api.openai.test"), wire::Protocol::kWebSocket);
+  tracker_->OnQuic(Socket("", "192.0.2.1"));
+  const std::vector<Unseen> list = tracker_->List();
+  ASSERT_EQ(list.size(), 3U);
+  EXPECT_EQ(list[0].kind, "http/2");
+  EXPECT_EQ(list[0].connections, 2U);
+  EXPECT_EQ(list[0].reason, "unsupported: http/2");
+  EXPECT_EQ(list[1].kind, "quic");
+  EXPECT_EQ(list[2].kind, "websocket");
+}
+
+TEST_F(UnseenTrackerTest, Bounded) {
+  Start({.hosts = 10, .processes = 2, .libraries = 3});
+  for (int i = 0; i < 100; ++i) {
+    tracker_->OnTlsSocket(Socket(absl::StrCat("host", i, ".test")), {});
+    tracker_->OnLibraryFound({.process = kProcess, .path = absl::StrCat("/lib/", i)});
+    tracker_->OnLibraryFound({.process = {.pid = 100U + i}, .path = "/lib/x"});
+  }
+  EXPECT_EQ(tracker_->List().size(), 10U);
+  EXPECT_EQ(tracker_->Processes().size(), 2U);
+  EXPECT_EQ(tracker_->Processes()[0].libraries.size(), 3U);
+  EXPECT_GT(tracker_->dropped(), 200U);
+}
+
+}  // namespace
+}  // namespace sonde::calls
