@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <system_error>
 #include <utility>
 
@@ -47,6 +49,32 @@ class FileRights {
   bool active_;
   int uid_ = 0;
   int gid_ = 0;
+};
+
+// A reader that left ends the record, not Sonde: SIGPIPE is held back from this thread and, when a
+// write raised it, taken away again.
+class NoBrokenPipeSignal {
+ public:
+  NoBrokenPipeSignal() {
+    sigemptyset(&signal_);
+    sigaddset(&signal_, SIGPIPE);
+    sigset_t pending;
+    sigpending(&pending);
+    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
+    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
+  }
+  ~NoBrokenPipeSignal() {
+    constexpr timespec kNow{0, 0};
+    if (!was_pending_) sigtimedwait(&signal_, nullptr, &kNow);
+    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+  }
+  NoBrokenPipeSignal(const NoBrokenPipeSignal&) = delete;
+  NoBrokenPipeSignal& operator=(const NoBrokenPipeSignal&) = delete;
+
+ private:
+  sigset_t signal_{};
+  sigset_t before_{};
+  bool was_pending_ = false;
 };
 
 }  // namespace
@@ -92,6 +120,7 @@ void UsageRecordWriter::OnCall(const calls::Call& call) {
 }
 
 bool UsageRecordWriter::WriteLine(std::string_view line) {
+  const NoBrokenPipeSignal guard;
   struct stat before {};
   const bool can_cut = fstat(fd_, &before) == 0 && S_ISREG(before.st_mode);
   size_t done = 0;

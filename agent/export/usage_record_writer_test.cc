@@ -161,5 +161,19 @@ TEST_F(UsageRecordWriterTest, WaitsForASlowReaderOfAPipe) {
   EXPECT_EQ(text, expected);
 }
 
+TEST_F(UsageRecordWriterTest, SurvivesAReaderThatLeft) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC), 0);
+  close(ends[0]);
+  auto writer = UsageRecordWriter::ForDescriptor(ends[1], "standard output", {});
+  writer->OnCall(MakeOpenAiStream());  // SIGPIPE would end the test.
+  EXPECT_EQ(writer->stats().failed, 1u);
+  EXPECT_NE(writer->status().message().find("standard output"), absl::string_view::npos);
+  sigset_t pending;
+  ASSERT_EQ(sigpending(&pending), 0);
+  EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+  close(ends[1]);
+}
+
 }  // namespace
 }  // namespace sonde::exporter

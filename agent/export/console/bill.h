@@ -24,22 +24,22 @@ struct BillRow {
   std::string model;
   uint64_t calls = 0;
   uint64_t errors = 0;
-  uint64_t input = 0;       ///< As stated by providers; estimates are not in it.
+  uint64_t input = 0;  ///< As stated by providers; estimates are not in it.
   uint64_t cached = 0;
   uint64_t output = 0;
   uint64_t without_usage = 0;  ///< Calls that state no tokens.
-  uint64_t priced = 0;      ///< Calls in `cost`, of which
-  uint64_t partial = 0;     ///< so many are lower bounds.
+  uint64_t priced = 0;         ///< Calls in `cost`, of which
+  uint64_t partial = 0;        ///< so many are lower bounds.
   pricing::PicoUsd cost = 0;
-  uint64_t estimated = 0;   ///< Calls in the sums that follow.
+  uint64_t estimated = 0;  ///< Calls in the sums that follow.
   uint64_t estimated_input = 0;
   uint64_t estimated_output = 0;
   pricing::PicoUsd estimated_cost = 0;
-  uint64_t notional = 0;    ///< Calls on a plan or reserved capacity: nobody is billed for them.
+  uint64_t notional = 0;  ///< Calls on a plan or reserved capacity: nobody is billed for them.
   pricing::PicoUsd notional_cost = 0;
-  uint64_t unpriced = 0;    ///< Calls whose cost is not known, errors that nobody bills left out.
-  Samples first;            ///< Time to first chunk of streams that succeeded.
-  Samples duration;         ///< Of calls that succeeded.
+  uint64_t unpriced = 0;  ///< Calls whose cost is not known, errors that nobody bills left out.
+  Samples first;          ///< Time to first chunk of streams that succeeded.
+  Samples duration;       ///< Of calls that succeeded.
 
   void Add(const calls::Call& call);
 };
@@ -47,17 +47,17 @@ struct BillRow {
 /// What the bill says beside the sums; filled by whoever ran the capture.
 struct BillFacts {
   std::vector<calls::Unseen> unseen;
-  std::map<std::string, uint64_t> losses;       ///< By cause.
+  std::map<std::string, uint64_t> losses;  ///< By cause.
   struct LateFile {
     std::string process;
     std::string path;
     uint64_t late_ns = 0;
   };
   std::vector<LateFile> late;
-  uint64_t still_running = 0;                   ///< Descendants that outlived the command.
-  std::vector<std::string> silence;             ///< When no call was seen: why, line by line.
-  std::vector<std::string> warnings;            ///< Spans not delivered, a file not written, ...
-  std::string price_book;                       ///< Version.
+  uint64_t still_running = 0;         ///< Descendants that outlived the command.
+  std::vector<std::string> silence;   ///< When no call was seen: why, line by line.
+  std::vector<std::string> warnings;  ///< Spans not delivered, a file not written, ...
+  std::string price_book;             ///< Version.
 };
 
 /// Counts calls; keeps no call. Used on one thread.

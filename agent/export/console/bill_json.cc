@@ -21,12 +21,9 @@ Json Times(const Samples& samples) {
 }
 
 Json Numbers(const BillRow& row) {
-  Json json{{"calls", row.calls},
-            {"errors", row.errors},
-            {"input_tokens", row.input},
-            {"cached_tokens", row.cached},
-            {"output_tokens", row.output},
-            {"calls_without_usage", row.without_usage}};
+  Json json{{"calls", row.calls},          {"errors", row.errors},
+            {"input_tokens", row.input},   {"cached_tokens", row.cached},
+            {"output_tokens", row.output}, {"calls_without_usage", row.without_usage}};
   if (row.priced > 0) json["cost"] = pricing::FormatUsd(row.cost);
   json["calls_priced"] = row.priced;
   json["calls_partial"] = row.partial;

@@ -195,9 +195,9 @@ std::vector<calls::Unseen> Worth(const std::vector<calls::Unseen>& unseen) {
 void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& missing) {
   const BillRow& total = bill.total();
   if (total.estimated > 0) {
-    remarks.Add("estimated", "~" + Money(total.estimated_cost) + " for " +
-                                 Plural(total.estimated, "call") +
-                                 " without usage on the wire; not in the total",
+    remarks.Add("estimated",
+                "~" + Money(total.estimated_cost) + " for " + Plural(total.estimated, "call") +
+                    " without usage on the wire; not in the total",
                 Colour::kYellow);
   }
   if (total.notional > 0) {
@@ -207,7 +207,8 @@ void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& m
   if (total.partial > 0) {
     std::string units;
     for (const std::string& unit : missing) units += (units.empty() ? "" : ", ") + unit;
-    remarks.Add("partial", Plural(total.partial, "call") + " at a lower bound: no price for " + units,
+    remarks.Add("partial",
+                Plural(total.partial, "call") + " at a lower bound: no price for " + units,
                 Colour::kYellow);
   }
   AddList(remarks, "unpriced", bill.unpriced(), [](const auto& entry) {

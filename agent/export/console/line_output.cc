@@ -26,6 +26,12 @@ std::optional<size_t> ParseWidth(const char* text) {
   return std::clamp<size_t>(value, kLeastWidth, kMostWidth);
 }
 
+size_t TerminalWidth(int fd) {
+  winsize size{};
+  if (ioctl(fd, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
+  return std::min<size_t>(size.ws_col, kMostWidth);
+}
+
 bool HasRoom(int fd, int timeout_ms) {
   pollfd poller{fd, POLLOUT, 0};
   return poll(&poller, 1, timeout_ms) > 0;
@@ -48,12 +54,7 @@ LineOutput::LineOutput(const Options& options)
 
 LineStyle LineOutput::style() const {
   LineStyle style{.width = kWidthWithoutTerminal, .colour = colour_};
-  winsize size{};
-  if (is_terminal_ && ioctl(options_.fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-    style.width = std::clamp<size_t>(size.ws_col, kLeastWidth, kMostWidth);
-  } else if (is_terminal_) {
-    style.width = 80;
-  }
+  if (is_terminal_) style.width = std::max(TerminalWidth(options_.fd), kLeastWidth);
   if (const auto columns = ParseWidth(std::getenv("COLUMNS"))) style.width = *columns;
   return style;
 }
@@ -91,7 +92,7 @@ void LineOutput::Emit(std::string_view text, bool fresh) {
   // A line's worth of blanks wraps when the cursor is not in the first column and does not when it
   // is; the return then stands at the start of an empty line either way.
   if (fresh && options_.fresh_line && smart_) {
-    out = std::string(std::max<size_t>(style().width, 1) - 1, ' ') + "\r";
+    out = std::string(TerminalWidth(options_.fd), ' ') + "\r";
   }
   const bool raw_output = known && ((mode.c_oflag & OPOST) == 0 || (mode.c_oflag & ONLCR) == 0);
   for (char c : text) {

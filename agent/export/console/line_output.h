@@ -17,8 +17,8 @@ namespace sonde::exporter::console {
 /// Writes whole lines without ever making the caller wait, apart from Finish. On a terminal, lines
 /// wait while a program has it in raw mode (editors, pagers and other full-screen programs, which
 /// use the alternate screen, switch canonical input off): the kernel tells the mode, while the
-/// alternate screen itself is known only to the terminal. Lines also wait while a slow reader leaves
-/// no room. Used on one thread.
+/// alternate screen itself is known only to the terminal. Lines also wait while a slow reader
+/// leaves no room. Used on one thread.
 class LineOutput {
  public:
   /// Lines kept while waiting; the oldest is dropped beyond it.

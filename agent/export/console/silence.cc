@@ -11,9 +11,7 @@ namespace {
 
 constexpr size_t kListed = 12;
 
-std::string BaseName(const std::string& path) {
-  return path.substr(path.find_last_of('/') + 1);
-}
+std::string BaseName(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 std::string Libraries(const std::vector<calls::LibraryStatus>& libraries) {
   if (libraries.empty()) return "no TLS library found";
@@ -76,8 +74,10 @@ std::string Advice(const SilenceFacts& facts) {
                0;
       });
   if (AnyUnseen(facts, "http/2")) {
-    return "HTTP/2 is not decoded yet; let the client speak HTTP/1.1 (curl --http1.1, httpx without "
-           "http2=True) and repeat: " + facts.again;
+    return "HTTP/2 is not decoded yet; let the client speak HTTP/1.1 (curl --http1.1, httpx "
+           "without "
+           "http2=True) and repeat: " +
+           facts.again;
   }
   if (AnyUnseen(facts, "quic")) {
     return "HTTP/3 is not decoded; turn it off in the client and repeat: " + facts.again;

@@ -1,9 +1,8 @@
 #include <grpc/support/log.h>
+#include <grpc/support/time.h>
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <fstream>
 #include <mutex>
 #include <sstream>
@@ -122,7 +121,10 @@ void GrpcTransport::Connect() {
 SendResult GrpcTransport::Send(const Request& request, absl::Duration timeout) {
   Connect();
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMicroseconds(timeout));
+  // Monotonic: a step of the wall clock neither ends nor prolongs the attempt.
+  context.set_deadline(
+      gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                   gpr_time_from_micros(absl::ToInt64Microseconds(timeout), GPR_TIMESPAN)));
   if (settings_.gzip) context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   for (const auto& [name, value] : settings_.headers) context.AddMetadata(name, value);
   {

@@ -1,0 +1,51 @@
+// What one finished call costs on the thread that finishes it.
+#include <benchmark/benchmark.h>
+
+#include <memory>
+
+#include "agent/export/otlp/span.h"
+#include "agent/export/otlp/span_exporter.h"
+#include "agent/export/test_calls.h"
+#include "agent/export/usage_record.h"
+#include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
+
+namespace sonde::exporter {
+namespace {
+
+void UsageRecordOfACall(benchmark::State& state) {
+  const calls::Call call = MakeOpenAiStream();
+  size_t bytes = 0;
+  for (auto _ : state) bytes += UsageRecord(call).size();
+  state.SetBytesProcessed(static_cast<int64_t>(bytes));
+}
+BENCHMARK(UsageRecordOfACall);
+
+void SpanOfACall(benchmark::State& state) {
+  const calls::Call call = MakeOpenAiStream();
+  for (auto _ : state) benchmark::DoNotOptimize(ToSpan(call, {}));
+}
+BENCHMARK(SpanOfACall);
+
+class Sink : public SpanTransport {
+ public:
+  SendResult Send(const Request& request, absl::Duration) override {
+    benchmark::DoNotOptimize(request.SerializeAsString());
+    return {.answered = true};
+  }
+  void Cancel() override {}
+};
+
+// With serialization on the exporter's thread.
+void ExporterTakesACall(benchmark::State& state) {
+  const calls::Call call = MakeOpenAiStream();
+  const auto exporter = SpanExporter::StartWith({}, std::make_unique<Sink>());
+  for (auto _ : state) exporter->OnCall(call);
+  state.counters["dropped"] = static_cast<double>(exporter->stats().dropped());
+  exporter->Stop(absl::Seconds(10));
+}
+BENCHMARK(ExporterTakesACall);
+
+}  // namespace
+}  // namespace sonde::exporter
+
+BENCHMARK_MAIN();
