@@ -39,14 +39,14 @@ std::string Percentiles(const Samples& samples) {
 
 std::string Money(pricing::PicoUsd amount) { return "$" + pricing::FormatUsd(amount); }
 
-/// Exact sum, then what is not in it.
+/// Exact sum, then what is not in it; "?" is what has no price and stands below the table.
 std::string Cost(const BillRow& row) {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : " + ") + part; };
   if (row.priced > 0) add((row.partial > 0 ? ">=" : "") + Money(row.cost));
   if (row.estimated > 0) add("~" + Money(row.estimated_cost));
   if (row.notional > 0) add("(" + Money(row.notional_cost) + " plan)");
-  if (row.unpriced > 0) add(FormatCount(static_cast<int64_t>(row.unpriced)) + " unpriced");
+  if (row.unpriced > 0) add(text.empty() ? "unpriced" : "?");
   return text.empty() ? "-" : text;
 }
 

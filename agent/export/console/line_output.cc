@@ -53,7 +53,7 @@ LineOutput::LineOutput(const Options& options)
 }
 
 LineStyle LineOutput::style() const {
-  LineStyle style{.width = kWidthWithoutTerminal, .colour = colour_};
+  LineStyle style{.width = kWidthWithoutTerminal, .colour = colour_, .wrap = is_terminal_};
   if (is_terminal_) style.width = std::max(TerminalWidth(options_.fd), kLeastWidth);
   if (const auto columns = ParseWidth(std::getenv("COLUMNS"))) style.width = *columns;
   return style;

@@ -19,58 +19,133 @@ constexpr size_t kModelLeast = 8;
 constexpr size_t kNameBytes = 128;
 constexpr size_t kMessageLeast = 24;  ///< Columns below which a provider's message is left out.
 
-/// One column. `level` says when a narrow terminal drops it: the highest level goes first, level 0
-/// never.
+enum Column {
+  kStart,
+  kProvider,
+  kModel,
+  kIn,
+  kCached,
+  kOut,
+  kThinking,
+  kFirst,
+  kTime,
+  kRate,
+  kCost
+};
+constexpr size_t kColumns = kCost + 1;
+constexpr std::array<size_t, kColumns> kWidths = {7, 10, kModelFull, 10, 14, 9, 14, 11, 5, 9, 10};
+constexpr std::array kDropped = {kRate, kThinking, kCached, kFirst, kProvider, kStart};
+
+/// Widths of the columns for one terminal width; 0 for a column that is left out.
+using Layout = std::array<size_t, kColumns>;
+
+size_t Total(const Layout& layout) {
+  size_t sum = 0;
+  for (size_t width : layout) sum += width > 0 ? width + kGap.size() : 0;
+  return sum - kGap.size();
+}
+
+Layout LayoutFor(size_t width) {
+  Layout layout = kWidths;
+  const auto set_model = [&](size_t least) {
+    const size_t others = Total(layout) - layout[kModel];
+    layout[kModel] = std::clamp(width > others ? width - others : 0, least, kModelFull);
+  };
+  set_model(kModelShort);
+  for (Column column : kDropped) {
+    if (Total(layout) <= width) break;
+    layout[column] = 0;
+    set_model(kModelShort);
+  }
+  set_model(kModelLeast);
+  return layout;
+}
+
 struct Cell {
   std::string text;
   size_t width = 0;
   bool right = false;
-  int level = 0;
   Colour colour = Colour::kNone;
 };
-constexpr int kStartLevel = 1;
-constexpr int kProviderLevel = 2;
-constexpr int kFirstLevel = 3;
-constexpr int kCachedLevel = 4;
-constexpr int kThinkingLevel = 5;
-constexpr int kRateLevel = 6;
 
-size_t CellWidth(const Cell& cell) { return std::max(cell.width, DisplayWidth(cell.text)); }
+/// Collects the cells of one line.
+class LineBuilder {
+ public:
+  explicit LineBuilder(size_t width) : layout_(LayoutFor(width)), width_(width) {}
 
-std::string Tokens(const std::optional<int64_t>& value, bool estimated) {
-  if (!value) return "?";
-  return (estimated ? "~" : "") + FormatCount(*value);
-}
-
-std::string Rate(const calls::Call& call) {
-  const std::optional<double> rate = call.output_rate();
-  if (!rate) return "";
-  return FormatCount(std::llround(*rate)) + " tok/s";
-}
-
-void AddTokens(const calls::Call& call, std::vector<Cell>& cells) {
-  const bool estimated = call.estimated.has_value();
-  const dialects::TokenUsage& usage = estimated ? *call.estimated : call.response.usage;
-  std::string cached;
-  std::string thinking;
-  if (usage.cache_read.value_or(0) > 0) {
-    cached = "(" + FormatCount(*usage.cache_read) + " cached)";
+  void Add(Column column, std::string text, bool right = false, Colour colour = Colour::kNone) {
+    if (layout_[column] == 0) return;
+    if (column == kModel) model_ = cells_.size();
+    cells_.push_back({std::move(text), layout_[column], right, colour});
   }
-  if (usage.reasoning.value_or(0) > 0) {
-    thinking = "(" + FormatCount(*usage.reasoning) + " thinking)";
+  void AddFree(std::string text, Colour colour) {
+    cells_.push_back({std::move(text), 0, false, colour});
   }
-  cells.push_back({Tokens(usage.total_input(), estimated) + " in", 9, true});
-  cells.push_back({cached, 14, false, kCachedLevel, Colour::kDim});
-  cells.push_back({Tokens(usage.output, estimated) + " out", 9, true});
-  cells.push_back({thinking, 14, false, kThinkingLevel, Colour::kDim});
+
+  size_t Width() const {
+    size_t sum = 0;
+    for (const Cell& cell : cells_) sum += CellWidth(cell) + kGap.size();
+    return sum - std::min(sum, kGap.size());
+  }
+
+  /// Numbers longer than their columns cost the model its room.
+  void ShortenModel() {
+    Cell& model = cells_[model_];
+    const size_t over = Width() > width_ ? Width() - width_ : 0;
+    model.width -= std::min(over, model.width - kModelLeast);
+    model.text = Fit(model.text, model.width);
+  }
+
+  std::string Join(bool colour) const {
+    std::string line;
+    for (const Cell& cell : cells_) {
+      if (!line.empty()) line += kGap;
+      const std::string padded =
+          cell.right ? PadLeft(cell.text, cell.width) : PadRight(cell.text, cell.width);
+      line += Paint(padded, cell.colour, colour && !cell.text.empty());
+    }
+    while (line.ends_with(' ')) line.pop_back();
+    return line;
+  }
+
+ private:
+  static size_t CellWidth(const Cell& cell) {
+    return std::max(cell.width, DisplayWidth(cell.text));
+  }
+
+  Layout layout_;
+  size_t width_;
+  size_t model_ = 0;
+  std::vector<Cell> cells_;
+};
+
+/// What the wire stated, else the estimate with its mark.
+std::string Tokens(const std::optional<int64_t>& stated, const std::optional<int64_t>& estimated) {
+  if (stated) return FormatCount(*stated);
+  if (estimated) return "~" + FormatCount(*estimated);
+  return "?";
 }
 
-void AddTimes(const calls::Call& call, std::vector<Cell>& cells) {
+std::string Part(const std::optional<int64_t>& count, std::string_view what) {
+  if (count.value_or(0) <= 0) return "";
+  return "(" + FormatCount(*count) + " " + std::string(what) + ")";
+}
+
+void AddTokens(const calls::Call& call, LineBuilder& line) {
+  const dialects::TokenUsage& stated = call.response.usage;
+  const dialects::TokenUsage estimated = call.estimated.value_or(dialects::TokenUsage());
+  line.Add(kIn, Tokens(stated.total_input(), estimated.total_input()) + " in", true);
+  line.Add(kCached, Part(stated.cache_read, "cached"), false, Colour::kDim);
+  line.Add(kOut, Tokens(stated.output, estimated.output) + " out", true);
+  line.Add(kThinking, Part(stated.reasoning, "thinking"), false, Colour::kDim);
+}
+
+void AddTimes(const calls::Call& call, LineBuilder& line) {
   const std::optional<uint64_t> first = call.time_to_first_chunk_ns();
-  cells.push_back(
-      {first ? "first " + FormatDuration(*first) : "", 11, false, kFirstLevel, Colour::kDim});
-  cells.push_back({FormatDuration(call.duration_ns()), 5, true});
-  cells.push_back({Rate(call), 9, true, kRateLevel, Colour::kDim});
+  const std::optional<double> rate = call.output_rate();
+  line.Add(kFirst, first ? "first " + FormatDuration(*first) : "", false, Colour::kDim);
+  line.Add(kTime, FormatDuration(call.duration_ns()), true);
+  line.Add(kRate, rate ? FormatCount(std::llround(*rate)) + " tok/s" : "", true, Colour::kDim);
 }
 
 std::string ErrorText(const calls::Call& call) {
@@ -94,8 +169,8 @@ std::vector<std::pair<std::string, Colour>> Remarks(const calls::Call& call,
     if (context.waited_ns) text += " after " + FormatDuration(*context.waited_ns);
     remarks.emplace_back(std::move(text), Colour::kYellow);
   }
-  if (call.retry_after_ns) {
-    const auto wait = static_cast<uint64_t>(std::max<int64_t>(*call.retry_after_ns, 0));
+  if (call.retry_after_ns.value_or(0) > 0) {
+    const auto wait = static_cast<uint64_t>(*call.retry_after_ns);
     remarks.emplace_back("asks to wait " + FormatDuration(wait), Colour::kYellow);
   }
   if (call.client_aborted && call.error != calls::ErrorClass::kClientAbort) {
@@ -114,53 +189,26 @@ std::vector<std::pair<std::string, Colour>> Remarks(const calls::Call& call,
   return remarks;
 }
 
-/// Drops columns until the line fits, shortening the model first. Returns the model's width.
-size_t FitColumns(std::vector<Cell>& cells, size_t model, size_t width) {
-  const auto total = [&] {
-    size_t sum = 0;
-    for (const Cell& cell : cells) sum += CellWidth(cell) + kGap.size();
-    return sum - std::min(sum, kGap.size());
-  };
-  const auto shorten = [&](size_t least) {
-    const size_t over = total() > width ? total() - width : 0;
-    size_t& now = cells[model].width;
-    const size_t target = now > over ? std::max(now - over, least) : least;
-    if (target < now) {
-      cells[model].text = Fit(cells[model].text, target);
-      now = target;
+/// Behind the line as long as there is room, then on lines of their own.
+void AppendRemarks(const calls::Call& call, const LineContext& context, const LineStyle& style,
+                   size_t used, std::string& line) {
+  constexpr std::string_view kIndent = "    ";
+  for (const auto& [text, colour] : Remarks(call, context)) {
+    const size_t width = DisplayWidth(text);
+    if (style.wrap && used + kGap.size() + width > style.width) {
+      line += "\n" + std::string(kIndent);
+      used = kIndent.size();
+    } else {
+      line += kGap;
+      used += kGap.size();
     }
-  };
-  shorten(kModelShort);
-  for (int level = kRateLevel; level > 0 && total() > width; --level) {
-    for (size_t i = cells.size(); i-- > 0;) {
-      if (cells[i].level != level) continue;
-      cells.erase(cells.begin() + static_cast<std::ptrdiff_t>(i));
-      if (i < model) --model;
-    }
+    line += Paint(text, colour, style.colour);
+    used += width;
   }
-  shorten(kModelLeast);
-  return model;
-}
-
-std::string Join(const std::vector<Cell>& cells, bool colour) {
-  std::string line;
-  for (const Cell& cell : cells) {
-    if (!line.empty()) line += kGap;
-    const std::string padded =
-        cell.right ? PadLeft(cell.text, cell.width) : PadRight(cell.text, cell.width);
-    line += Paint(padded, cell.colour, colour && !cell.text.empty());
-  }
-  return line;
-}
-
-std::vector<Cell> Head(const calls::Call& call, const LineContext& context, size_t& model) {
-  const uint64_t since = call.start_ns > context.origin_ns ? call.start_ns - context.origin_ns : 0;
-  std::vector<Cell> cells;
-  cells.push_back({FormatElapsed(since), 7, true, kStartLevel, Colour::kDim});
-  cells.push_back({Sanitize(call.provider, kNameBytes), 10, false, kProviderLevel, Colour::kCyan});
-  model = cells.size();
-  cells.push_back({Fit(ModelText(call), kModelFull), kModelFull});
-  return cells;
+  if (call.error_message.empty() || used + kGap.size() + kMessageLeast > style.width) return;
+  const std::string message = Sanitize(MaskSecrets(call.error_message));
+  line += kGap;
+  line += Paint(Fit(message, style.width - used - kGap.size()), Colour::kDim, style.colour);
 }
 
 }  // namespace
@@ -193,37 +241,28 @@ std::string CostText(const calls::Call& call) {
 }
 
 std::string LiveLine(const calls::Call& call, const LineContext& context, const LineStyle& style) {
-  size_t model = 0;
-  std::vector<Cell> cells = Head(call, context, model);
   const bool failed = call.error != calls::ErrorClass::kNone;
   const bool has_usage = !call.response.usage.empty() || call.estimated;
-  if (failed) cells.push_back({ErrorText(call), 0, false, 0, Colour::kRed});
-  if (!failed || has_usage) AddTokens(call, cells);
+  const uint64_t since = call.start_ns > context.origin_ns ? call.start_ns - context.origin_ns : 0;
+  LineBuilder line(style.width);
+  line.Add(kStart, FormatElapsed(since), true, Colour::kDim);
+  line.Add(kProvider, Fit(Sanitize(call.provider, kNameBytes), 20), false, Colour::kCyan);
+  line.Add(kModel, Fit(ModelText(call), kModelFull));
+  if (failed) line.AddFree(ErrorText(call), Colour::kRed);
   if (failed && !has_usage) {
-    cells.push_back({FormatDuration(call.duration_ns()), 5, true});
+    line.Add(kTime, FormatDuration(call.duration_ns()), true);
   } else {
-    AddTimes(call, cells);
+    AddTokens(call, line);
+    AddTimes(call, line);
   }
   const std::string cost = CostText(call);
   if (!cost.empty()) {
-    const bool priced = call.quote.total.has_value();
-    cells.push_back({cost, 10, false, 0, priced ? Colour::kGreen : Colour::kYellow});
+    line.Add(kCost, cost, false, call.quote.total ? Colour::kGreen : Colour::kYellow);
   }
-  for (auto& [text, colour] : Remarks(call, context)) {
-    cells.push_back({std::move(text), 0, false, 0, colour});
-  }
-  FitColumns(cells, model, style.width);
-  std::string line = Join(cells, style.colour);
-
-  size_t used = 0;
-  for (const Cell& cell : cells) used += CellWidth(cell) + kGap.size();
-  if (failed && !call.error_message.empty() && used + kMessageLeast <= style.width) {
-    const std::string message = Sanitize(MaskSecrets(call.error_message));
-    line += kGap;
-    line += Paint(Fit(message, style.width - used), Colour::kDim, style.colour);
-  }
-  while (line.ends_with(' ')) line.pop_back();
-  return line;
+  line.ShortenModel();
+  std::string text = line.Join(style.colour);
+  AppendRemarks(call, context, style, line.Width(), text);
+  return text;
 }
 
 }  // namespace sonde::exporter::console

@@ -14,6 +14,7 @@ namespace sonde::exporter::console {
 struct LineStyle {
   size_t width = 160;  ///< Columns of the terminal.
   bool colour = false;
+  bool wrap = true;  ///< Remarks that do not fit go on a line of their own.
 };
 
 /// What a line needs to know beside the call.
@@ -25,8 +26,9 @@ struct LineContext {
 /// Columns: start of the call since the run's start, provider, model, input (cached), output
 /// (thinking), first chunk, duration, rate, cost, remarks. A narrow terminal first shortens the
 /// model, then loses in this order: rate, thinking, cached, first chunk, provider, start. Cost,
-/// tokens, duration and remarks always stay. `~` stands before what was estimated; a call without a
-/// price says why instead of a cost. No newline.
+/// tokens, duration and remarks always stay. Which columns there are depends on the width alone, so
+/// lines align. `~` stands before what was estimated; a call without a price says why instead of a
+/// cost. No newline at the end.
 std::string LiveLine(const calls::Call& call, const LineContext& context, const LineStyle& style);
 
 /// The cost column: "$0.0007066", "~$0.000085", ">=$0.003105", "unpriced: unknown_model", or "" for
