@@ -12,6 +12,7 @@ import pathlib
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -247,6 +248,17 @@ def raw_body(call: dict) -> str:
         if call["stream"] and call["include_usage"]:
             body["stream_options"] = {"include_usage": True}
     return json.dumps(body | call.get("params", {}))
+
+
+def free_port() -> int:
+    """A port that was free just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def other_user() -> tuple:

@@ -401,18 +401,18 @@ class TerminalTest(harness.SondeCase):
         body = self.folder / "body"
         body.write_text(harness.raw_body(cases.call("openai", "raw")))
         code = f"""
-import subprocess, sys, termios, time, tty
+import subprocess, termios, tty
 old = termios.tcgetattr(0)
 tty.setraw(0)
 print("RAW-BEGIN", end="", flush=True)
 subprocess.run(["curl", "-sS", "-o", "/dev/null", "--data-binary", "@{body}",
                 "{self.simulator.openai}/v1/chat/completions"], check=True)
-end = time.monotonic() + 0.7
-while time.monotonic() < end: pass
+while not open("records.jsonl").read(): pass
 print("RAW-END", end="", flush=True)
 termios.tcsetattr(0, termios.TCSADRAIN, old)
 """
-        status, shown = self.on_terminal(["--lines", "always"], ["/usr/bin/python3", "-c", code])
+        status, shown = self.on_terminal(["-o", self.folder / "records.jsonl"],
+                                         ["/usr/bin/python3", "-c", code])
         self.assertEqual(status, 0, shown)
         raw, after = shown.split("RAW-BEGIN")[1].split("RAW-END")
         self.assertEqual(raw, "")
@@ -424,8 +424,10 @@ termios.tcsetattr(0, termios.TCSADRAIN, old)
         script = (r"printf '\033[?1049hALT-BEGIN'; "
                   f"curl -sS -o /dev/null --data-binary @{body} "
                   f"{self.simulator.openai}/v1/chat/completions; "
+                  "until [ -s records.jsonl ]; do :; done; "
                   r"printf 'ALT-END\033[?1049l'")
-        status, shown = self.on_terminal([], ["sh", "-c", script])
+        status, shown = self.on_terminal(["-o", self.folder / "records.jsonl"],
+                                         ["sh", "-c", script])
         self.assertEqual(status, 0, shown)
         inside, after = shown.split("ALT-BEGIN")[1].split("ALT-END")
         self.assertEqual(inside, "")
