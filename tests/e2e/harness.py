@@ -250,6 +250,17 @@ def raw_body(call: dict) -> str:
     return json.dumps(body | call.get("params", {}))
 
 
+def unpacked(path) -> bytes:
+    """A capture file's bytes, followed by those of every Zstandard frame in it, unpacked."""
+    data = pathlib.Path(path).read_bytes()
+    parts, at = [data], data.find(b"\x28\xb5\x2f\xfd")
+    while at >= 0:
+        parts.append(subprocess.run(["zstd", "-dcq"], input=data[at:], capture_output=True,
+                                    check=False).stdout)
+        at = data.find(b"\x28\xb5\x2f\xfd", at + 4)
+    return b"".join(parts)
+
+
 def free_port() -> int:
     """A port that was free just now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
