@@ -15,8 +15,8 @@ namespace sonde::dialects {
 /// Length of generated or sent text by script class, for the token estimator; never the text.
 struct TextStats {
   uint64_t ascii_bytes = 0;
-  uint64_t wide_characters = 0;    ///< Characters of more than one UTF-8 byte.
-  uint64_t unbroken_run_bytes = 0; ///< ASCII bytes in runs of 40 or more without a blank (base64).
+  uint64_t wide_characters = 0;     ///< Characters of more than one UTF-8 byte.
+  uint64_t unbroken_run_bytes = 0;  ///< ASCII bytes in runs of 40 or more without a blank (base64).
 };
 
 /// Tokens as five disjoint classes, so that cost is the sum of class times rate, plus subsets of
@@ -27,20 +27,22 @@ struct TokenUsage {
   std::optional<int64_t> cache_write_5m;
   std::optional<int64_t> cache_write_1h;
   std::optional<int64_t> cache_write_other;
-  std::optional<int64_t> output;           ///< Includes reasoning.
-  std::optional<int64_t> reasoning;        ///< Subset of output.
-  std::optional<int64_t> input_audio;      ///< Subset of input (cached part included).
-  std::optional<int64_t> cache_read_audio; ///< Subset of cache_read.
-  std::optional<int64_t> output_audio;     ///< Subset of output.
+  std::optional<int64_t> output;            ///< Includes reasoning.
+  std::optional<int64_t> reasoning;         ///< Subset of output.
+  std::optional<int64_t> input_audio;       ///< Subset of input (cached part included).
+  std::optional<int64_t> cache_read_audio;  ///< Subset of cache_read.
+  std::optional<int64_t> output_audio;      ///< Subset of output.
   std::optional<int64_t> web_search_requests;
   std::optional<int64_t> stated_total;     ///< The provider's own total, as sent.
   bool inconsistent = false;               ///< The provider's total or subsets do not add up.
   bool write_split_unknown = false;        ///< Cache writes whose time to live had to be assumed.
+  int64_t write_split_unknown_tokens = 0;  ///< ... so many: counted as 5m, may have been 1h.
 
   bool empty() const { return !input_uncached && !output && !cache_read; }
   /// All input: uncached, read and written. Absent when no part is known.
   std::optional<int64_t> total_input() const {
-    if (!input_uncached && !cache_read && !cache_write_5m && !cache_write_1h && !cache_write_other) {
+    if (!input_uncached && !cache_read && !cache_write_5m && !cache_write_1h &&
+        !cache_write_other) {
       return std::nullopt;
     }
     return input_uncached.value_or(0) + cache_read.value_or(0) + cache_write_5m.value_or(0) +
@@ -50,6 +52,12 @@ struct TokenUsage {
     if (!cache_write_5m && !cache_write_1h && !cache_write_other) return std::nullopt;
     return cache_write_5m.value_or(0) + cache_write_1h.value_or(0) + cache_write_other.value_or(0);
   }
+};
+
+/// Tokens of one model among several that served a call.
+struct ModelUsage {
+  std::string model;
+  TokenUsage usage;
 };
 
 struct RequestFacts {
@@ -65,20 +73,20 @@ struct RequestFacts {
   std::optional<int64_t> seed;
   std::optional<int64_t> choice_count;
   std::vector<std::string> stop_sequences;
-  std::string output_type;       ///< "json" or "text" when the request names a format.
-  std::string reasoning_level;   ///< Verbatim.
-  std::string service_tier;      ///< As requested.
-  std::string speed;             ///< Anthropic `speed`.
-  std::string inference_geo;     ///< Anthropic `inference_geo`.
-  std::string user;              ///< End-user id as sent; exporters hash it.
-  std::vector<std::string> tool_names;          ///< Tools offered, at most 64.
-  std::vector<std::string> tool_result_ids;     ///< Calls whose results this request carries.
-  bool asks_1h_cache = false;    ///< Some cache_control asks ttl 1h ...
-  bool asks_5m_cache = false;    ///< ... or 5m (the default).
+  std::string output_type;                   ///< "json" or "text" when the request names a format.
+  std::string reasoning_level;               ///< Verbatim.
+  std::string service_tier;                  ///< As requested.
+  std::string speed;                         ///< Anthropic `speed`.
+  std::string inference_geo;                 ///< Anthropic `inference_geo`.
+  std::string user;                          ///< End-user id as sent; exporters hash it.
+  std::vector<std::string> tool_names;       ///< Tools offered, at most 64.
+  std::vector<std::string> tool_result_ids;  ///< Calls whose results this request carries.
+  bool asks_1h_cache = false;                ///< Some cache_control asks ttl 1h ...
+  bool asks_5m_cache = false;                ///< ... or 5m (the default).
   uint64_t message_count = 0;
-  TextStats text;                ///< Of prompt text.
-  uint64_t body_bytes = 0;       ///< Decoded.
-  uint64_t body_hash = 0;        ///< Of the decoded body; equal bodies are attempts of one call.
+  TextStats text;           ///< Of prompt text.
+  uint64_t body_bytes = 0;  ///< Decoded.
+  uint64_t body_hash = 0;   ///< Of the decoded body; equal bodies are attempts of one call.
   bool body_has_gap = false;
   bool model_after_gap = false;  ///< The model was read behind an uncaptured part.
 };
@@ -91,9 +99,9 @@ struct ToolCall {
 
 struct ErrorFacts {
   bool present = false;
-  std::string type;     ///< Provider's type, e.g. "rate_limit_error".
-  std::string code;     ///< Provider's code, e.g. "context_length_exceeded".
-  std::string message;  ///< First 256 bytes.
+  std::string type;        ///< Provider's type, e.g. "rate_limit_error".
+  std::string code;        ///< Provider's code, e.g. "context_length_exceeded".
+  std::string message;     ///< First 256 bytes.
   bool in_stream = false;  ///< Arrived as an event of a stream that began with HTTP 200.
 };
 
@@ -107,20 +115,26 @@ struct ResponseFacts {
   std::string inference_geo;
   std::string speed;
   TokenUsage usage;
+  /// Shares of `usage` that other models than `model` produced (fallbacks, advisors); parts of it,
+  /// never additions. At most 16.
+  std::vector<ModelUsage> usage_by_other_models;
+  /// The provider's own price for this call, 1e-12 USD (xAI, OpenRouter, Perplexity).
+  std::optional<int64_t> stated_cost_pico_usd;
   bool usage_is_partial = false;  ///< The stream ended before its final usage.
   ErrorFacts error;
-  TextStats text;                 ///< Of generated text, thinking included.
-  bool is_stream = false;         ///< The response is an event stream.
-  bool terminal_seen = false;     ///< [DONE], message_stop, or a whole body.
-  bool malformed = false;         ///< Some event or the body was not valid JSON.
-  bool has_gap = false;           ///< Bytes of the body were not seen.
+  TextStats text;              ///< Of generated text, thinking included.
+  bool is_stream = false;      ///< The response is an event stream.
+  bool terminal_seen = false;  ///< [DONE], message_stop, or a whole body.
+  bool malformed = false;      ///< Some event or the body was not valid JSON.
+  bool has_gap = false;        ///< Bytes of the body were not seen.
   uint64_t body_bytes = 0;
-  uint64_t event_count = 0;       ///< Events of the stream.
-  uint64_t output_event_count = 0;///< Events that carried output, thinking included.
-  std::optional<wire::Stamp> first_output;  ///< First event that carries output (not a role-only delta).
-  std::optional<wire::Stamp> first_text;    ///< First event with visible text.
+  uint64_t event_count = 0;         ///< Events of the stream.
+  uint64_t output_event_count = 0;  ///< Events that carried output, thinking included.
+  std::optional<wire::Stamp>
+      first_output;  ///< First event that carries output (not a role-only delta).
+  std::optional<wire::Stamp> first_text;  ///< First event with visible text.
   std::optional<wire::Stamp> last_output;
-  std::optional<wire::Stamp> terminal;      ///< The terminal event.
+  std::optional<wire::Stamp> terminal;  ///< The terminal event.
 };
 
 /// Names of conditions that keep facts from being whole are carried by the flags above; the caller

@@ -5,7 +5,21 @@
 
 namespace sonde::json {
 
-Schema::Schema(std::initializer_list<PathSpec> paths) : nodes_(2), keys_(1), slots_(kSlots) {
+Paths Under(std::string_view prefix, Paths paths) {
+  for (PathSpec& spec : paths) {
+    const bool joins = spec.path.empty() || spec.path.front() == '[';
+    spec.path = std::string(prefix) + (joins ? "" : ".") + spec.path;
+  }
+  return paths;
+}
+
+Paths Join(std::initializer_list<Paths> lists) {
+  Paths all;
+  for (const Paths& list : lists) all.insert(all.end(), list.begin(), list.end());
+  return all;
+}
+
+Schema::Schema(const Paths& paths) : nodes_(2), keys_(1), slots_(kSlots) {
   for (const PathSpec& spec : paths) Add(spec);
 }
 
@@ -23,8 +37,11 @@ Schema::NodeIndex Schema::Child(NodeIndex parent, std::string_view key) {
 
 void Schema::Add(const PathSpec& spec) {
   NodeIndex at = kRoot;
+  size_t depth = 0;
   std::string_view rest = spec.path;
   while (!rest.empty()) {
+    assert(depth < kMaxDepth);
+    ++depth;
     if (rest.front() == '.') rest.remove_prefix(1);
     if (rest.substr(0, 2) == "[]") {
       if (nodes_[at].element == kNone) {

@@ -23,11 +23,17 @@ enum class Strings : uint8_t {
 struct PathSpec {
   /// Keys joined by "."; "[]" after a key stands for every element: "choices[].delta.content". The
   /// empty path is the document itself.
-  std::string_view path;
+  std::string path;
   Tag tag = 0;
   Strings strings = Strings::kCapture;
   uint32_t limit = 256;
 };
+
+using Paths = std::vector<PathSpec>;
+
+/// The same paths below `prefix`; the empty path becomes `prefix` itself.
+Paths Under(std::string_view prefix, Paths paths);
+Paths Join(std::initializer_list<Paths> lists);
 
 /// An immutable trie of paths. Build it once; extractors share it.
 class Schema {
@@ -47,7 +53,8 @@ class Schema {
     bool has_keys = false;
   };
 
-  Schema(std::initializer_list<PathSpec> paths);
+  Schema(std::initializer_list<PathSpec> paths) : Schema(Paths(paths)) {}
+  explicit Schema(const Paths& paths);
 
   const Node& node(NodeIndex index) const { return nodes_[index]; }
   /// The node of `key` in an object at `parent`, or kNone.
