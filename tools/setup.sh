@@ -16,14 +16,13 @@ mapfile -t wanted < <(cd "$here" && sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '
 # What the lists name and dpkg does not hold as installed. A line "package|command" is content with
 # the command, wherever it came from (node from another source, say).
 missing() {
-  local installed package command
+  local installed line package
   installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${binary:Package}\n' 2>/dev/null |
     sed -n 's/^ii  *\([^: ]*\).*/\1/p')
-  for package in "${wanted[@]}"; do
-    command=${package#*|}
-    package=${package%%|*}
+  for line in "${wanted[@]}"; do
+    package=${line%%|*}
     grep -qxF -- "$package" <<<"$installed" && continue
-    [ "$command" != "$package" ] && command -v "$command" >/dev/null && continue
+    [[ $line == *"|"* ]] && command -v "${line#*|}" >/dev/null && continue
     echo "$package"
   done
 }

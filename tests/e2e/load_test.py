@@ -3,7 +3,6 @@ token and every amount is right."""
 
 import json
 import pathlib
-import re
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -27,10 +26,9 @@ class LoadTest(harness.SondeCase):
             plan = self.client_plan(calls, mode="async", concurrency=CLIENTS // PROCESSES)
             plans.append(plan.rename(self.folder / f"plan-{process}.json"))
         client = f"{harness.PYTHON} {harness.HERE / 'clients/sdk_client.py'}"
-        script = "; ".join([f"{client} {plan} >/dev/null & p{n}=$!" for n, plan in enumerate(plans)]
-                           + [f"wait $p{n} || exit 1" for n in range(PROCESSES)]).replace("&;", "&")
-        run = self.run_command(["bash", "-c", re.sub(r"& (p\d+=\$!);", r"& \1;", script)],
-                               ["--lines", "never"], deadline=280)
+        script = " ".join(f"{client} {plan} >/dev/null &" for plan in plans)
+        script += " for p in $(jobs -p); do wait $p || exit 1; done"
+        run = self.run_command(["bash", "-c", script], ["--lines", "never"], deadline=280)
         self.assertEqual(run.status, 0, run.stderr[-4000:])
         entries = self.simulator.new_entries(CALLS)
         # Two processors carry clients, simulator and Sonde: times may be late by seconds.
