@@ -32,6 +32,7 @@ int sonde_fork(struct bpf_raw_tracepoint_args* ctx) {
   sonde_fill_process(&record->process, tgid, &fresh);
   sonde_fill_process(&record->parent, parent_tgid, parent);
   record->ns = bpf_ktime_get_ns();
+  bpf_get_current_comm(record->comm, sizeof(record->comm));
   bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
   return 0;
 }

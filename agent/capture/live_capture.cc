@@ -196,7 +196,10 @@ absl::Status LiveSource::Select(uint32_t pid, uint32_t source) {
     }
     bpf_map_update_elem(map, &pid, &process, BPF_ANY);
   }
-  watch_->Met({pid, process.start_ns, process.exec_generation}, MonotonicNs());
+  ProcessRecord met;
+  met.process = {pid, process.start_ns, process.exec_generation};
+  met.ns = MonotonicNs();
+  watch_->Met(met);
   return absl::OkStatus();
 }
 
@@ -287,17 +290,17 @@ void LiveSource::OnRecord(std::string_view bytes) {
 void LiveSource::OnProcess(const ProcessRecord& record) {
   switch (record.type) {
     case SONDE_RECORD_FORKED:
-      return watch_->Forked(record.process, record.parent, record.ns);
+      return watch_->Forked(record);
     case SONDE_RECORD_EXECED:
       connections_->CloseAll(record.process.pid, record.process, events::CloseReason::kExec, sink_);
-      return watch_->Execed(record.process, record.ns);
+      return watch_->Execed(record);
     case SONDE_RECORD_EXITED:
       connections_->CloseAll(record.process.pid, std::nullopt, events::CloseReason::kExit, sink_);
-      return watch_->Exited(record.process, record.ns);
+      return watch_->Exited(record);
     case SONDE_RECORD_MET:
-      return watch_->Met(record.process, record.ns);
+      return watch_->Met(record);
     case SONDE_RECORD_MAPPED:
-      return watch_->Mapped(record.process, record.ns);
+      return watch_->Mapped(record);
     default:
       return;
   }

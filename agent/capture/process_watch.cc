@@ -26,11 +26,14 @@ FileDescriptor OpenMapped(uint32_t pid, const discovery::Mapping& mapping) {
 
 }  // namespace
 
-void ProcessWatch::Announce(const events::ProcessId& process, events::MonoNs ns, bool by_exec) {
+void ProcessWatch::Announce(const ProcessRecord& record, bool by_exec) {
+  const events::ProcessId& process = record.process;
   events::ProcessStarted started;
   started.process = process;
-  started.ns = ns;
+  started.ns = record.ns;
   started.by_exec = by_exec;
+  started.comm = record.comm;
+  started.parent_pid = record.parent.pid;
   absl::StatusOr<discovery::ProcessFacts> facts = discovery::ReadProcessFacts(process.pid);
   if (facts.ok() && facts->start_ns == process.start_ns) {
     started.parent_pid = facts->parent_pid;
@@ -49,51 +52,51 @@ void ProcessWatch::TellLibraries(const Watched& watched, size_t count) {
   }
 }
 
-void ProcessWatch::Met(const events::ProcessId& process, events::MonoNs ns) {
-  const auto [found, fresh] = processes_.try_emplace(process.pid);
+void ProcessWatch::Met(const ProcessRecord& record) {
+  const auto [found, fresh] = processes_.try_emplace(record.process.pid);
   Watched& watched = found->second;
-  if (!fresh && watched.id == process) return;
-  watched = Watched{.id = process};
+  if (!fresh && watched.id == record.process) return;
+  watched = Watched{.id = record.process};
   const size_t libraries = LookAtMappings(&watched, 0);
-  Announce(process, ns, false);
+  Announce(record, false);
   TellLibraries(watched, libraries);
 }
 
-void ProcessWatch::Forked(const events::ProcessId& child, const events::ProcessId& parent,
-                          events::MonoNs ns) {
+void ProcessWatch::Forked(const ProcessRecord& record) {
+  const events::ProcessId& child = record.process;
   Watched watched{.id = child};
   // It has the same files mapped: their probes are in.
-  if (const auto found = processes_.find(parent.pid); found != processes_.end()) {
+  if (const auto found = processes_.find(record.parent.pid); found != processes_.end()) {
     watched.seen = found->second.seen;
     watched.libraries = found->second.libraries;
     for (events::LibraryFound& library : watched.libraries) library.process = child;
   }
-  sink_->OnEvent(events::ProcessForked{child, parent, ns});
-  Announce(child, ns, false);
+  sink_->OnEvent(events::ProcessForked{child, record.parent, record.ns});
+  Announce(record, false);
   TellLibraries(watched, watched.libraries.size());
   processes_[child.pid] = std::move(watched);
 }
 
-void ProcessWatch::Execed(const events::ProcessId& process, events::MonoNs ns) {
-  Watched& watched = processes_[process.pid];
-  watched = Watched{.id = process};
+void ProcessWatch::Execed(const ProcessRecord& record) {
+  Watched& watched = processes_[record.process.pid];
+  watched = Watched{.id = record.process};
   // Its files before its facts: probes must be in before the program gets far.
-  const size_t libraries = LookAtMappings(&watched, ns);
-  Announce(process, ns, true);
+  const size_t libraries = LookAtMappings(&watched, record.ns);
+  Announce(record, true);
   TellLibraries(watched, libraries);
 }
 
-void ProcessWatch::Mapped(const events::ProcessId& process, events::MonoNs ns) {
-  const auto found = processes_.find(process.pid);
-  if (found == processes_.end()) return Met(process, ns);
+void ProcessWatch::Mapped(const ProcessRecord& record) {
+  const auto found = processes_.find(record.process.pid);
+  if (found == processes_.end()) return Met(record);
   // Looked at since: the mapping was there.
-  if (found->second.looked_ns > ns) return;
-  TellLibraries(found->second, LookAtMappings(&found->second, ns));
+  if (found->second.looked_ns > record.ns) return;
+  TellLibraries(found->second, LookAtMappings(&found->second, record.ns));
 }
 
-void ProcessWatch::Exited(const events::ProcessId& process, events::MonoNs ns) {
-  processes_.erase(process.pid);
-  sink_->OnEvent(events::ProcessExited{process, ns});
+void ProcessWatch::Exited(const ProcessRecord& record) {
+  processes_.erase(record.process.pid);
+  sink_->OnEvent(events::ProcessExited{record.process, record.ns});
 }
 
 size_t ProcessWatch::LookAtMappings(Watched* watched, events::MonoNs mapped_ns) {

@@ -24,12 +24,12 @@ class ProcessWatch {
   ProcessWatch(Prober* prober, events::EventSink* sink) : prober_(prober), sink_(sink) {}
 
   /// A process that runs already and was selected by number or cgroup. Emits ProcessStarted once.
-  void Met(const events::ProcessId& process, events::MonoNs ns);
-  void Forked(const events::ProcessId& child, const events::ProcessId& parent, events::MonoNs ns);
-  void Execed(const events::ProcessId& process, events::MonoNs ns);
+  void Met(const ProcessRecord& record);
+  void Forked(const ProcessRecord& record);
+  void Execed(const ProcessRecord& record);
   /// It mapped a file; looks again unless that was done since.
-  void Mapped(const events::ProcessId& process, events::MonoNs ns);
-  void Exited(const events::ProcessId& process, events::MonoNs ns);
+  void Mapped(const ProcessRecord& record);
+  void Exited(const ProcessRecord& record);
 
   size_t size() const { return processes_.size(); }
 
@@ -42,7 +42,7 @@ class ProcessWatch {
     std::vector<events::LibraryFound> libraries;  ///< What was said of them.
   };
 
-  void Announce(const events::ProcessId& process, events::MonoNs ns, bool by_exec);
+  void Announce(const ProcessRecord& record, bool by_exec);
   /// Probes what is mapped newly and notes it in `libraries`. Returns how many were added.
   size_t LookAtMappings(Watched* watched, events::MonoNs mapped_ns);
   void LookAtFile(Watched* watched, const discovery::Mapping& mapping, events::MonoNs mapped_ns);

@@ -16,6 +16,7 @@ struct ProcessRecord {
   events::ProcessId process;
   events::ProcessId parent;  ///< FORKED only.
   events::MonoNs ns = 0;
+  std::string comm;  ///< Name of the task when the record was made.
 };
 
 events::ProcessId ToProcessId(const sonde_process_id& id);

@@ -34,6 +34,7 @@ static __always_inline void sonde_emit_process(__u8 type, __u32 tgid,
   record->header.tid = (__u32)bpf_get_current_pid_tgid();
   sonde_fill_process(&record->process, tgid, process);
   record->ns = bpf_ktime_get_ns();
+  bpf_get_current_comm(record->comm, sizeof(record->comm));
   bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
 }
 

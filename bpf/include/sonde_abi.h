@@ -162,8 +162,9 @@ struct sonde_process_record {
   struct sonde_process_id process;
   struct sonde_process_id parent; /* FORKED only. */
   __u64 ns;
+  char comm[16]; /* Of the current task: the process may be gone before procfs is asked. */
 };
-SONDE_ABI_ASSERT(sizeof(struct sonde_process_record) == 56);
+SONDE_ABI_ASSERT(sizeof(struct sonde_process_record) == 72);
 
 /* Map `config`, one element. User space writes it; the kernel reads it. */
 struct sonde_config {
