@@ -78,7 +78,11 @@ class Bench:
         self.simulator = harness.Simulator(workers=2)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="bench."))
         self.environment = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")} \
-            | self.simulator.client_environment
+            | self.simulator.client_environment | {"BPFTRACE_STRLEN": "200"}
+        headers = subprocess.run([harness.SOURCE / "tools/bcc_headers.sh"], capture_output=True,
+                                 text=True, check=False).stdout.strip()
+        if headers:
+            self.environment["BCC_KERNEL_SOURCE"] = headers
 
     def close(self):
         self.simulator.stop()
@@ -218,7 +222,7 @@ class Bench:
             arguments = self.tracer_command(name, pid)
             with open(out, "w") as file:
                 tracer = subprocess.Popen(arguments, stdout=file, stderr=subprocess.DEVNULL,
-                                          env=self.environment | {"BPFTRACE_STRLEN": "200"})
+                                          env=self.environment)
             harness.wait_for(lambda: self.attached(tracer), f"{name} to attach", 60)
         before = cpu_seconds(tracer.pid) if tracer else 0
         self.release(gate)
