@@ -203,7 +203,7 @@ Json FlagsPart(const calls::Call& call) {
 
 Json ErrorPart(const calls::Call& call) {
   Json part = Json::object();
-  if (call.error == calls::ErrorClass::kNone && !call.response.error.present) return part;
+  if (call.error == calls::ErrorClass::kNone) return part;
   PutText(part, "class", calls::ErrorClassName(call.error));
   PutText(part, "type", call.error_type);
   PutText(part, "provider_type", call.response.error.type);
