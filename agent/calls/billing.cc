@@ -26,31 +26,93 @@ std::string RegionOf(const Call& call) {
   return geo == "not_available" ? std::string() : geo;
 }
 
-Quote Ask(const pricing::PriceBook& book, const Call& call, const dialects::TokenUsage& usage,
-          bool reasoning_apart) {
-  return book.Price(pricing::Query{.provider = call.biller,
-                                   .response_model = call.response.model,
+/// The book to ask: a model server of one's own has a reason of its own for having no price.
+std::string ProviderOf(const pricing::PriceBook& book, const Call& call) {
+  const bool own = call.biller.empty() && book.IsSelfHosted(call.server_address, call.server_port);
+  return own ? "self_hosted" : call.biller;
+}
+
+Quote PriceOneModel(const pricing::PriceBook& book, const Call& call, const std::string& served_by,
+                    const dialects::TokenUsage& usage) {
+  return book.Price(pricing::Query{.provider = ProviderOf(book, call),
+                                   .response_model = served_by,
                                    .request_model = call.request.model,
                                    .tier = TierOf(call),
                                    .region_class = RegionOf(call),
                                    .start_unix_ns = call.start_unix_ns,
-                                   .quantities = Quantities(usage, reasoning_apart)});
+                                   .quantities = Quantities(usage)});
 }
 
-/// The book prices reasoning on its own: then its row has a rate.
-bool PricesReasoning(const Quote& quote) {
-  return std::any_of(quote.components.begin(), quote.components.end(), [](const auto& component) {
-    return component.unit == Unit::kReasoning && component.rate.has_value();
-  });
+void Subtract(std::optional<int64_t>& from, const std::optional<int64_t>& part) {
+  if (from) from = std::max<int64_t>(*from - part.value_or(0), 0);
+}
+
+dialects::TokenUsage Without(dialects::TokenUsage whole, const dialects::TokenUsage& part) {
+  Subtract(whole.input_uncached, part.input_uncached);
+  Subtract(whole.cache_read, part.cache_read);
+  Subtract(whole.cache_write_5m, part.cache_write_5m);
+  Subtract(whole.cache_write_1h, part.cache_write_1h);
+  Subtract(whole.cache_write_other, part.cache_write_other);
+  Subtract(whole.output, part.output);
+  Subtract(whole.reasoning, part.reasoning);
+  Subtract(whole.input_audio, part.input_audio);
+  Subtract(whole.cache_read_audio, part.cache_read_audio);
+  Subtract(whole.output_audio, part.output_audio);
+  Subtract(whole.web_search_requests, part.web_search_requests);
+  return whole;
+}
+
+/// Adds the rows of another model's share; what a book adds per request is in the first quote. What
+/// the share leaves without a price makes the sum a lower bound.
+void AddShare(Quote& quote, const Quote& share) {
+  bool whole = share.status == CostStatus::kComputed;
+  for (const pricing::Component& component : share.components) {
+    if (component.unit == Unit::kRequest || component.unit == Unit::kUncounted) continue;
+    quote.components.push_back(component);
+    if (component.amount) {
+      quote.total = quote.total.value_or(0) + *component.amount;
+    } else {
+      whole = false;
+    }
+  }
+  const bool some = quote.total.has_value();
+  if (quote.status == CostStatus::kComputed ? !whole : some) {
+    quote.status = CostStatus::kPartial;
+    quote.reason.clear();
+  }
 }
 
 Quote PriceUsage(const pricing::PriceBook& book, const Call& call,
                  const dialects::TokenUsage& usage) {
-  if (usage.reasoning.value_or(0) > 0) {
-    Quote apart = Ask(book, call, usage, true);
-    if (PricesReasoning(apart)) return apart;
+  dialects::TokenUsage own = usage;
+  for (const dialects::ModelUsage& other : call.response.usage_by_other_models) {
+    own = Without(own, other.usage);
   }
-  return Ask(book, call, usage, false);
+  Quote quote = PriceOneModel(book, call, call.response.model, own);
+  for (const dialects::ModelUsage& other : call.response.usage_by_other_models) {
+    AddShare(quote, PriceOneModel(book, call, other.model, other.usage));
+  }
+  return quote;
+}
+
+/// The provider's own price stands instead of ours. Nothing is not one, unless nothing was used
+/// (a provider that leaves the field at 0 has not reported it).
+void TakeStatedCost(Call& call) {
+  const std::optional<int64_t>& stated = call.response.stated_cost_pico_usd;
+  if (!stated || *stated < 0) return;
+  const int64_t tokens =
+      call.response.usage.total_input().value_or(0) + call.response.usage.output.value_or(0);
+  if (*stated == 0 && tokens > 0) return;
+  call.provider_cost = *stated;
+  if (call.biller.empty()) return;  // Some gateway's word: kept beside.
+  call.quote.status = CostStatus::kProvider;
+  call.quote.reason.clear();
+  call.quote.total = *stated;
+  // The rows say what was used. Their sum is not the total, so they carry no amounts.
+  for (pricing::Component& component : call.quote.components) {
+    component.rate.reset();
+    component.amount.reset();
+  }
 }
 
 Quote Unpriced(const pricing::PriceBook& book, const Call& call, std::string_view reason) {
@@ -79,7 +141,9 @@ bool IsLowerBound(const Call& call) {
   const dialects::TokenUsage& usage = call.response.usage;
   const bool split_assumed =
       usage.write_split_unknown && call.request.asks_1h_cache && call.request.asks_5m_cache;
-  return call.response.usage_is_partial || split_assumed;
+  // One of the two was refused or never stated.
+  const bool half = call.operation == "chat" && (!usage.total_input() || !usage.output);
+  return call.response.usage_is_partial || split_assumed || half;
 }
 
 }  // namespace
@@ -94,8 +158,7 @@ bool IsPlausible(const dialects::TokenUsage& usage) {
   return true;
 }
 
-std::vector<std::pair<Unit, int64_t>> Quantities(const dialects::TokenUsage& usage,
-                                                 bool reasoning_apart) {
+std::vector<std::pair<Unit, int64_t>> Quantities(const dialects::TokenUsage& usage) {
   // Subsets are cut to their classes: a reply in which they are larger is marked inconsistent.
   const int64_t cached = usage.cache_read.value_or(0);
   const int64_t cached_audio = std::min(usage.cache_read_audio.value_or(0), cached);
@@ -104,8 +167,7 @@ std::vector<std::pair<Unit, int64_t>> Quantities(const dialects::TokenUsage& usa
       std::clamp<int64_t>(usage.input_audio.value_or(0) - cached_audio, 0, uncached);
   const int64_t output = usage.output.value_or(0);
   const int64_t output_audio = std::min(usage.output_audio.value_or(0), output);
-  const int64_t reasoning =
-      reasoning_apart ? std::min(usage.reasoning.value_or(0), output - output_audio) : 0;
+  const int64_t reasoning = std::min(usage.reasoning.value_or(0), output - output_audio);
   std::vector<std::pair<Unit, int64_t>> quantities;
   const auto add = [&quantities](Unit unit, int64_t quantity) {
     if (quantity > 0) quantities.emplace_back(unit, quantity);
@@ -130,6 +192,7 @@ void PriceCall(const pricing::PriceBook& book, Call& call) {
     if (call.quote.status == CostStatus::kComputed && IsLowerBound(call)) {
       call.quote.status = CostStatus::kPartial;
     }
+    TakeStatedCost(call);
     return;
   }
   const bool failed = call.http_status >= kFirstErrorStatus ||

@@ -28,10 +28,9 @@ inline constexpr int64_t kMostTokens = 100'000'000;
 /// No count is negative or beyond kMostTokens.
 bool IsPlausible(const dialects::TokenUsage& usage);
 
-/// Disjoint quantities, subsets taken out of their classes; zero ones are left out.
-/// `reasoning_apart` takes reasoning out of output, for books that price it on its own.
-std::vector<std::pair<pricing::Unit, int64_t>> Quantities(const dialects::TokenUsage& usage,
-                                                          bool reasoning_apart);
+/// Disjoint quantities: subsets (reasoning, audio) taken out of their classes, zero ones left out.
+/// A book that has no rate of its own for a subset puts it back.
+std::vector<std::pair<pricing::Unit, int64_t>> Quantities(const dialects::TokenUsage& usage);
 
 /// Fills quote and estimated from the call's facts, error, incomplete reasons and aborted flag.
 /// `book` is the one the call began with.

@@ -28,19 +28,13 @@ TEST(QuantitiesTest, DisjointClasses) {
                              .output = 50,
                              .reasoning = 20,
                              .web_search_requests = 2};
-  EXPECT_EQ(Quantities(usage, false), (Rows{{Unit::kInput, 100},
-                                            {Unit::kCacheRead, 40},
-                                            {Unit::kCacheWrite5m, 3},
-                                            {Unit::kCacheWrite1h, 4},
-                                            {Unit::kOutput, 50},
-                                            {Unit::kWebSearch, 2}}));
-  EXPECT_EQ(Quantities(usage, true), (Rows{{Unit::kInput, 100},
-                                           {Unit::kCacheRead, 40},
-                                           {Unit::kCacheWrite5m, 3},
-                                           {Unit::kCacheWrite1h, 4},
-                                           {Unit::kOutput, 30},
-                                           {Unit::kReasoning, 20},
-                                           {Unit::kWebSearch, 2}}));
+  EXPECT_EQ(Quantities(usage), (Rows{{Unit::kInput, 100},
+                                     {Unit::kCacheRead, 40},
+                                     {Unit::kCacheWrite5m, 3},
+                                     {Unit::kCacheWrite1h, 4},
+                                     {Unit::kOutput, 30},
+                                     {Unit::kReasoning, 20},
+                                     {Unit::kWebSearch, 2}}));
 }
 
 TEST(QuantitiesTest, AudioIsTakenOutOfItsClasses) {
@@ -50,12 +44,12 @@ TEST(QuantitiesTest, AudioIsTakenOutOfItsClasses) {
                              .input_audio = 60,
                              .cache_read_audio = 10,
                              .output_audio = 45};
-  EXPECT_EQ(Quantities(usage, false), (Rows{{Unit::kInput, 50},
-                                            {Unit::kCacheRead, 30},
-                                            {Unit::kOutput, 5},
-                                            {Unit::kInputAudio, 50},
-                                            {Unit::kCacheReadAudio, 10},
-                                            {Unit::kOutputAudio, 45}}));
+  EXPECT_EQ(Quantities(usage), (Rows{{Unit::kInput, 50},
+                                     {Unit::kCacheRead, 30},
+                                     {Unit::kOutput, 5},
+                                     {Unit::kInputAudio, 50},
+                                     {Unit::kCacheReadAudio, 10},
+                                     {Unit::kOutputAudio, 45}}));
 }
 
 TEST(QuantitiesTest, SubsetsLargerThanTheirClassNeverGiveNegativeRows) {
@@ -66,14 +60,12 @@ TEST(QuantitiesTest, SubsetsLargerThanTheirClassNeverGiveNegativeRows) {
                              .input_audio = 100,
                              .cache_read_audio = 100,
                              .output_audio = 100};
-  for (const bool apart : {false, true}) {
-    int64_t sum = 0;
-    for (const auto& [unit, quantity] : Quantities(usage, apart)) {
-      EXPECT_GT(quantity, 0);
-      sum += quantity;
-    }
-    EXPECT_EQ(sum, 6);
+  int64_t sum = 0;
+  for (const auto& [unit, quantity] : Quantities(usage)) {
+    EXPECT_GT(quantity, 0);
+    sum += quantity;
   }
+  EXPECT_EQ(sum, 6);
 }
 
 TEST(IsPlausibleTest, Ranges) {
@@ -173,6 +165,55 @@ TEST(PriceCallTest, NothingToGoBy) {
   call.client_aborted = true;
   PriceCall(FakePriceBook(), call);
   EXPECT_EQ(call.quote.reason, kAborted);
+}
+
+TEST(PriceCallTest, SharesOfOtherModelsHaveTheirOwnPrices) {
+  Call call = Served("gpt-test");
+  call.response.usage = {.input_uncached = 10, .output = 7};
+  call.response.usage_by_other_models = {
+      {.model = "claude-test", .usage = {.input_uncached = 4, .output = 2}}};
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kComputed);
+  EXPECT_EQ(call.quote.total, 6 * 1000 + 5 * 8000 + 4 * 3000 + 2 * 15000);
+  int64_t sum = 0;
+  for (const auto& component : call.quote.components) sum += component.amount.value_or(0);
+  EXPECT_EQ(sum, call.quote.total);
+
+  call.response.usage_by_other_models[0].model = "unheard-of";
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kPartial);
+  EXPECT_EQ(call.quote.total, 6 * 1000 + 5 * 8000);
+}
+
+TEST(PriceCallTest, ProvidersOwnPriceStands) {
+  Call call = Served("gpt-test");
+  call.response.usage = {.input_uncached = 10, .output = 7};
+  call.response.stated_cost_pico_usd = 4321;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kProvider);
+  EXPECT_EQ(call.quote.total, 4321);
+  EXPECT_EQ(call.provider_cost, 4321);
+  EXPECT_EQ(call.quote.components.size(), 2U);
+}
+
+TEST(PriceCallTest, StatedZeroWithTokensIsNotReported) {
+  Call call = Served("gpt-test");
+  call.response.usage = {.input_uncached = 10, .output = 7};
+  call.response.stated_cost_pico_usd = 0;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kComputed);
+  EXPECT_FALSE(call.provider_cost);
+}
+
+TEST(PriceCallTest, UnknownGatewaysWordIsKeptBeside) {
+  Call call = Served("gpt-test");
+  call.biller.clear();
+  call.response.usage = {.input_uncached = 10, .output = 7};
+  call.response.stated_cost_pico_usd = 4321;
+  PriceCall(FakePriceBook(), call);
+  EXPECT_EQ(call.quote.status, CostStatus::kUnpriced);
+  EXPECT_FALSE(call.quote.total);
+  EXPECT_EQ(call.provider_cost, 4321);
 }
 
 TEST(ModeOfTest, WhoPays) {

@@ -30,6 +30,7 @@ using testing::Describe;
 using testing::DescribeFacts;
 using testing::MessagesEvents;
 using testing::MessagesPost;
+using testing::Stream;
 
 /// One of each kind, with bodies that tell them apart.
 std::vector<Conversation> Conversations() {

@@ -33,6 +33,7 @@ using testing::ChatRequest;
 using testing::Describe;
 using testing::MessagesEvents;
 using testing::MessagesPost;
+using testing::Stream;
 
 constexpr int64_t kChatCost = 15 * 1000 + 4 * 100 + 7 * 8000;
 
@@ -422,16 +423,26 @@ TEST(PipelineTest, OpenCallsAreBounded) {
 }
 
 TEST(PipelineTest, ImplausibleUsageIsRefused) {
+  const auto reply = [](const char* prompt, const char* completion) {
+    return Reply(std::string("{\"id\":\"c\",\"model\":\"gpt-test\",\"choices\":[],\"usage\":{"
+                             "\"prompt_tokens\":") +
+                 prompt + ",\"completion_tokens\":" + completion + "}}");
+  };
   Bench bench;
   bench.Play(Conversation(Id(7))
                  .Open()
                  .Send(ChatPost(ChatRequest()))
-                 .Receive(Reply("{\"id\":\"c\",\"model\":\"gpt-test\",\"choices\":[],\"usage\":{"
-                                "\"prompt_tokens\":999999999999,\"completion_tokens\":1}}")));
-  ASSERT_EQ(bench.heard.calls.size(), 1U);
-  EXPECT_TRUE(bench.heard.calls[0].response.usage.empty());
-  EXPECT_TRUE(bench.heard.calls[0].has_incomplete(Incomplete::kGarbled));
-  EXPECT_FALSE(bench.heard.calls[0].quote.total);
+                 .Receive(reply("999999999999", "1"))
+                 .Send(ChatPost(ChatRequest()))
+                 .Receive(reply("-5", "-6"))
+                 .Send(ChatPost(ChatRequest()))
+                 .Receive(reply("100000001", "1")));
+  ASSERT_EQ(bench.heard.calls.size(), 3U);
+  for (const Call& call : bench.heard.calls) {
+    EXPECT_FALSE(call.incomplete.empty() && call.quote.status == CostStatus::kComputed)
+        << Describe(call);
+    EXPECT_LE(call.response.usage.total_input().value_or(0), 100'000'000);
+  }
 }
 
 TEST(PipelineTest, LossesAreCountedByCauseBounded) {

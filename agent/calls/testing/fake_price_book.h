@@ -40,8 +40,13 @@ class FakePriceBook : public pricing::PriceBook {
     quote.model = model;
     quote.match = pricing::Match::kExact;
     quote.status = pricing::CostStatus::kComputed;
-    int64_t total = 0;
+    std::map<pricing::Unit, int64_t> quantities;
     for (const auto& [unit, quantity] : query.quantities) {
+      const bool fold = unit == pricing::Unit::kReasoning && !rates->second.contains(unit);
+      quantities[fold ? pricing::Unit::kOutput : unit] += quantity;
+    }
+    int64_t total = 0;
+    for (const auto& [unit, quantity] : quantities) {
       pricing::Component component{.unit = unit, .quantity = quantity};
       const auto rate = rates->second.find(unit);
       if (rate == rates->second.end()) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
@@ -76,7 +77,7 @@ class Conversation {
   events::MonoNs Step() { return std::exchange(now_, now_ + kMillisecond); }
 
   Conversation& Move(events::Direction direction, std::string_view bytes) {
-    owned_.emplace_back(bytes);
+    owned_->emplace_back(bytes);
     uint64_t& offset = offset_[static_cast<int>(direction)];
     const events::MonoNs entry = Step();
     events_.push_back(events::Data{.connection = id_,
@@ -84,7 +85,7 @@ class Conversation {
                                    .role = role_,
                                    .offset = offset,
                                    .length = bytes.size(),
-                                   .bytes = owned_.back(),
+                                   .bytes = owned_->back(),
                                    .entry_ns = entry,
                                    .exit_ns = entry + kMillisecond / 2,
                                    .tid = 1});
@@ -96,7 +97,8 @@ class Conversation {
   events::Role role_ = events::Role::kUnknown;
   events::MonoNs now_;
   uint64_t offset_[2] = {0, 0};
-  std::deque<std::string> owned_;
+  // Shared, so that a copy's events refer to bytes that live as long.
+  std::shared_ptr<std::deque<std::string>> owned_ = std::make_shared<std::deque<std::string>>();
   std::vector<events::Event> events_;
 };
 
