@@ -3,9 +3,9 @@
 
     check_dependencies.py [ROOT]
 
-The table's columns: Need, Library, Header prefixes, Debian package, Rooms. Every `#include <...>`
-of a file below agent/, bpf/ and decoders/ must be a header of the C or C++ library or of the
-kernel, or begin with a prefix whose row names the file's room. "tests only" means *_test.cc, helpers
+The table's columns: Need, Library, Header prefixes, Debian package, Rooms. Every include of a file
+below agent/, bpf/ and decoders/ must be a header of a room (in quotes), of the C or C++ library or
+of the kernel, or begin with a prefix whose row names the file's room. "tests only" means *_test.cc, helpers
 named test_* and fuzzers; "benches only" means *_bench.cc; "all" means any room. A prefix nobody
 includes, and a package that tools/packages.txt lacks, are errors too.
 """
@@ -15,13 +15,13 @@ import re
 import sys
 
 ROOMS = ("agent", "bpf", "decoders")
-INCLUDE = re.compile(r"^\s*#\s*include\s*<([^>]+)>", re.MULTILINE)
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 # Of the system: the C++ library has no suffix; these are C, POSIX and the kernel's own headers.
 SYSTEM = re.compile(
     r"^([a-z_]+|(assert|ctype|dirent|errno|fcntl|fenv|float|fnmatch|getopt|glob|grp|ifaddrs|inttypes"
     r"|limits|link|linux/[a-z_/0-9]+|locale|math|net/[a-z_]+|netdb|netinet/[a-z_]+|arpa/inet|asm/[a-z_]+"
     r"|poll|pthread|pty|pwd|sched|semaphore|setjmp|signal|spawn|stdarg|stdbool|stddef|stdint|stdio"
-    r"|stdlib|string|strings|sys/[a-z_0-9]+|syslog|termios|time|ucontext|unistd|utime|wchar)\.h)$")
+    r"|stdlib|string|strings|sys/[a-z_0-9]+|syslog|termios|time|ucontext|unistd|utime|wchar|wctype|[a-z]*mmintrin)\.h)$")
 
 
 class Row:
@@ -59,11 +59,12 @@ def check_file(root: pathlib.Path, path: pathlib.Path, rows: list) -> list:
     problems = []
     text = path.read_text(errors="replace")
     for found in INCLUDE.finditer(text):
-        header = found.group(1)
+        brackets, header = found.groups()
         owners = [(row, prefix) for row in rows for prefix in row.prefixes
                   if header.startswith(prefix)]
         if not owners:
-            if not SYSTEM.match(header):
+            # Quoted and nobody's: a header of a room, which the room's link list settles.
+            if brackets == "<" and not SYSTEM.match(header):
                 problems.append((file, text.count("\n", 0, found.start()) + 1,
                                  f"<{header}> belongs to no row"))
             continue
