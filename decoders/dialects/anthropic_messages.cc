@@ -18,6 +18,7 @@ using json::Strings;
 using json::Tag;
 
 constexpr size_t kMaxToolCalls = 128;
+constexpr size_t kMaxToolCallBytes = 8 * 1024;
 
 /// Tags of the reply. Usage counts follow at kUsageCount and kIterationCount, one per field.
 enum ReplyTag : Tag {
@@ -68,8 +69,8 @@ json::Paths UsagePaths() {
           {"inference_geo", kInferenceGeo},
           {"iterations", kIterations},
           {"iterations[]", kIteration},
-          {"iterations[].type", kIterationType},
-          {"iterations[].model", kIterationModel},
+          {"iterations[].type", kIterationType, Strings::kCapture, 64},
+          {"iterations[].model", kIterationModel, Strings::kCapture, kMaxIdBytes},
       },
       CountPaths(kUsageCount),
       json::Under("iterations[]", CountPaths(kIterationCount)),
@@ -79,9 +80,9 @@ json::Paths UsagePaths() {
 json::Paths BlockPaths() {
   return {
       {"", kBlock},
-      {"type", kBlockType},
-      {"id", kBlockId},
-      {"name", kBlockName},
+      {"type", kBlockType, Strings::kCapture, 64},
+      {"id", kBlockId, Strings::kCapture, kMaxIdBytes},
+      {"name", kBlockName, Strings::kCapture, kMaxIdBytes},
       {"text", kText, Strings::kText},
       {"thinking", kThought, Strings::kText},
       {"data", kOpaqueThought, Strings::kText},
@@ -129,6 +130,7 @@ struct Block {
 struct Document {
   std::string type, id, model, stop_reason, service_tier, speed, inference_geo;
   std::vector<Block> blocks;
+  size_t block_bytes = 0;
   AnthropicUsage usage;
   bool usage_complete = false;  ///< Its closing brace was seen.
   bool text = false;            ///< Visible output.
@@ -140,6 +142,7 @@ struct Document {
       field->clear();
     }
     blocks.clear();
+    block_bytes = 0;
     ClearUsage();
     text = thought = false;
   }
@@ -190,7 +193,9 @@ class AnthropicReader final : public ReplyReader, private json::Handler {
 
   AnthropicRequest request_handler_;
   Document document_;
+  Block block_;  // The one being read.
   AnthropicUsage usage_;
+  size_t tool_call_bytes_ = 0;
   bool usage_seen_ = false;
   bool final_usage_seen_ = false;  // A message_delta's, or a whole body's.
 };
@@ -206,8 +211,7 @@ void AnthropicReader::OnStart(Tag tag, Kind) {
       document_.blocks.clear();
       break;
     case kBlock:
-      if (document_.blocks.size() <= kMaxToolCalls) document_.blocks.emplace_back();
-      document_.blocks.back() = Block();
+      block_ = Block();
       break;
     case kUsage:
       document_.ClearUsage();
@@ -249,17 +253,16 @@ bool AnthropicReader::SetCount(Tag tag, const Scalar& scalar) {
 }
 
 void AnthropicReader::SetText(Tag tag, std::string_view text) {
-  Block* block = document_.blocks.empty() ? nullptr : &document_.blocks.back();
   const bool in_iteration = !document_.usage.iterations.empty() && !document_.usage.iterations_cut;
   switch (tag) {
     case kBlockType:
-      if (block != nullptr) block->type = text;
+      block_.type = text;
       break;
     case kBlockId:
-      if (block != nullptr) block->id = text;
+      block_.id = text;
       break;
     case kBlockName:
-      if (block != nullptr) block->name = text;
+      block_.name = text;
       break;
     case kIterationType:
       if (in_iteration) document_.usage.iterations.back().type = text;
@@ -343,7 +346,8 @@ void AnthropicReader::CommitBlocks() {
     const std::optional<bool> server_side = RunsAtProvider(block.type);
     if (!server_side) continue;
     if (!block.name.empty()) document_.thought = true;
-    if (response_.tool_calls.size() < kMaxToolCalls) {
+    tool_call_bytes_ += block.id.size() + block.name.size();
+    if (response_.tool_calls.size() < kMaxToolCalls && tool_call_bytes_ <= kMaxToolCallBytes) {
       response_.tool_calls.push_back({block.id, block.name, *server_side});
     }
   }

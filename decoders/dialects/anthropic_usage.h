@@ -35,7 +35,7 @@ struct AnthropicIteration {
 };
 
 struct AnthropicUsage {
-  static constexpr size_t kMaxIterations = 64;
+  static constexpr size_t kMaxIterations = 32;
 
   AnthropicCounts counts;
   std::vector<AnthropicIteration> iterations;

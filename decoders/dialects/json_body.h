@@ -18,7 +18,7 @@ class JsonBody {
   static constexpr size_t kTailBytes = 32 * 1024;
 
   JsonBody(const json::Schema* schema, json::Handler* handler)
-      : schema_(schema), handler_(handler), extractor_(schema, handler) {}
+      : extractor_(schema, handler) {}
 
   void Feed(std::string_view bytes);
   void Gap();
@@ -33,8 +33,6 @@ class JsonBody {
   size_t MemoryBytes() const;
 
  private:
-  const json::Schema* const schema_;
-  json::Handler* const handler_;
   json::Extractor extractor_;
   bool has_gap_ = false;
   bool after_gap_ = false;

@@ -18,6 +18,8 @@ using json::Strings;
 using json::Tag;
 
 constexpr size_t kMaxToolCalls = 128;
+constexpr size_t kMaxToolCallBytes = 8 * 1024;  // Their text.
+constexpr size_t kMaxFragments = 128;           // Of one document.
 constexpr int64_t kMaxChoices = 128;
 constexpr int64_t kPicoPerTick = 100;  // xAI bills in 1e-10 USD.
 constexpr int64_t kMaxTicks = 1'000'000'000'000'000;
@@ -94,15 +96,15 @@ json::Paths MessagePaths(Tag text, Tag thought) {
       {"reasoning", thought, Strings::kText},
       {"tool_calls[]", kTool},
       {"tool_calls[].index", kToolIndex},
-      {"tool_calls[].id", kToolId},
-      {"tool_calls[].function.name", kToolName},
+      {"tool_calls[].id", kToolId, Strings::kCapture, kMaxIdBytes},
+      {"tool_calls[].function.name", kToolName, Strings::kCapture, kMaxIdBytes},
       {"tool_calls[].function.arguments", kToolArguments, Strings::kText},
-      {"tool_calls[].custom.name", kToolName},
+      {"tool_calls[].custom.name", kToolName, Strings::kCapture, kMaxIdBytes},
       {"tool_calls[].custom.input", kToolArguments, Strings::kText},
-      {"function_call.name", kLegacyName},
+      {"function_call.name", kLegacyName, Strings::kCapture, kMaxIdBytes},
       {"function_call.arguments", kLegacyArguments, Strings::kText},
       {"executed_tools[]", kExecutedTool},
-      {"executed_tools[].type", kExecutedToolName},
+      {"executed_tools[].type", kExecutedToolName, Strings::kCapture, kMaxIdBytes},
   };
 }
 
@@ -117,7 +119,7 @@ const json::Schema& ReplySchema() {
           {"choices", kChoices},
           {"choices[]", kChoice},
           {"choices[].index", kChoiceIndex},
-          {"choices[].finish_reason", kFinishReason},
+          {"choices[].finish_reason", kFinishReason, Strings::kCapture, 32},
           {"usage", kUsage},
           {"usage.service_tier", kUsageTier},
           {"usage.cost_in_usd_ticks", kCostTicks},
@@ -164,6 +166,8 @@ struct Document {
   std::string id, model, service_tier, usage_tier, fingerprint, groq_error;
   std::vector<Choice> choices;
   size_t choice_count = 0;
+  size_t fragment_count = 0;
+  size_t fragment_bytes = 0;
   SeenUsage usage, groq_usage;
   Counts<3> timings;
   std::optional<int64_t> cost_pico;
@@ -176,7 +180,7 @@ struct Document {
       field->clear();
     }
     choices.clear();
-    choice_count = 0;
+    choice_count = fragment_count = fragment_bytes = 0;
     usage = groq_usage = SeenUsage();
     timings.Clear();
     cost_pico.reset();
@@ -210,6 +214,10 @@ class OpenAiChatReader final : public ReplyReader, private json::Handler {
   void SetCost(Tag tag, const Scalar& scalar);
   void SetChoiceValue(Tag tag, const Scalar& scalar);
   Choice* choice() { return document_.choices.empty() ? nullptr : &document_.choices.back(); }
+  bool HasRoom(std::string_view text) {
+    document_.fragment_bytes += text.size();
+    return document_.fragment_bytes <= kMaxToolCallBytes;
+  }
   ToolFragment* tool();
   ToolFragment* legacy_tool();
   void AddTool(bool server_side);
@@ -226,7 +234,8 @@ class OpenAiChatReader final : public ReplyReader, private json::Handler {
     bool server_side = false;
   };
   std::vector<ToolKey> tool_keys_;  // Beside response_.tool_calls.
-  std::vector<std::pair<int64_t, std::string>> finish_reasons_;
+  size_t tool_call_bytes_ = 0;
+  std::vector<int64_t> finished_;  // Beside response_.finish_reasons: their choices, ascending.
   bool usage_seen_ = false;
   bool usage_final_ = false;
 };
@@ -275,10 +284,11 @@ void OpenAiChatReader::OnEnd(Tag tag, Kind kind) {
 
 void OpenAiChatReader::AddTool(bool server_side) {
   Choice* open = choice();
-  if (open == nullptr || open->tools.size() >= kMaxToolCalls) return;
+  if (open == nullptr) return;
   ToolFragment fragment;
   fragment.index = static_cast<int64_t>(open->tools.size());
   fragment.server_side = server_side;
+  if (++document_.fragment_count > kMaxFragments) return;
   open->tools.push_back(std::move(fragment));
 }
 
@@ -291,8 +301,9 @@ ToolFragment* OpenAiChatReader::tool() {
 ToolFragment* OpenAiChatReader::legacy_tool() {
   ToolFragment* last = tool();
   if (last == nullptr || !last->legacy) {
+    const size_t before = document_.fragment_count;
     AddTool(false);
-    last = tool();
+    last = before < kMaxFragments ? tool() : nullptr;
     if (last != nullptr) last->legacy = true;
   }
   return last;
@@ -335,12 +346,12 @@ void OpenAiChatReader::SetChoiceValue(Tag tag, const Scalar& scalar) {
       if (const auto index = json::ToInteger(scalar); index && fragment) fragment->index = *index;
       break;
     case kToolId:
-      if (is_string && fragment) fragment->id = scalar.text;
+      if (is_string && fragment && HasRoom(scalar.text)) fragment->id = scalar.text;
       break;
     case kToolName:
     case kLegacyName:
     case kExecutedToolName:
-      if (is_string && fragment) fragment->name = scalar.text;
+      if (is_string && fragment && HasRoom(scalar.text)) fragment->name = scalar.text;
       if (is_string && !scalar.text.empty() && tag != kExecutedToolName) document_.thought = true;
       break;
     default:
@@ -427,16 +438,15 @@ ReplyReader::DocumentRole OpenAiChatReader::CommitDocument(bool streamed) {
 void OpenAiChatReader::CommitChoice(const Choice& one) {
   if (one.index >= kMaxChoices) return;
   if (!one.finish_reason.empty()) {
-    const auto at =
-        std::lower_bound(finish_reasons_.begin(), finish_reasons_.end(), one.index,
-                         [](const auto& entry, int64_t index) { return entry.first < index; });
-    if (at != finish_reasons_.end() && at->first == one.index) {
-      at->second = one.finish_reason;
+    std::vector<std::string>& reasons = response_.finish_reasons;
+    const auto at = std::lower_bound(finished_.begin(), finished_.end(), one.index);
+    const auto reason = reasons.begin() + (at - finished_.begin());
+    if (at != finished_.end() && *at == one.index) {
+      *reason = one.finish_reason;
     } else {
-      finish_reasons_.insert(at, {one.index, one.finish_reason});
+      reasons.insert(reason, one.finish_reason);
+      finished_.insert(at, one.index);
     }
-    response_.finish_reasons.clear();
-    for (const auto& entry : finish_reasons_) response_.finish_reasons.push_back(entry.second);
   }
   for (const ToolFragment& fragment : one.tools) CommitTool(one.index, fragment);
 }
@@ -456,7 +466,8 @@ void OpenAiChatReader::CommitTool(int64_t choice_index, const ToolFragment& frag
     if (calls[i].name.empty()) calls[i].name = fragment.name;
     return;
   }
-  if (calls.size() >= kMaxToolCalls) return;
+  tool_call_bytes_ += fragment.id.size() + fragment.name.size();
+  if (calls.size() >= kMaxToolCalls || tool_call_bytes_ > kMaxToolCallBytes) return;
   calls.push_back({fragment.id, fragment.name, fragment.server_side});
   tool_keys_.push_back({choice_index, fragment.index, fragment.legacy, fragment.server_side});
 }
@@ -501,7 +512,7 @@ void OpenAiChatReader::FinishResponse() {
 size_t OpenAiChatReader::ExtraMemoryBytes() const {
   size_t bytes = sizeof(*this) - sizeof(ReplyReader) + tool_keys_.capacity() * sizeof(ToolKey) +
                  document_.choices.capacity() * sizeof(Choice) +
-                 finish_reasons_.capacity() * sizeof(finish_reasons_[0]);
+                 finished_.capacity() * sizeof(int64_t);
   for (const Choice& one : document_.choices) {
     bytes += one.tools.capacity() * sizeof(ToolFragment);
   }

@@ -1,12 +1,15 @@
 #include "decoders/dialects/request_lists.h"
 
-#include <algorithm>
-
 namespace sonde::dialects {
 
 void AddBounded(std::vector<std::string>* list, std::string_view text, size_t bound) {
   if (text.empty() || list->size() >= bound) return;
-  if (std::find(list->begin(), list->end(), text) == list->end()) list->emplace_back(text);
+  size_t bytes = text.size();
+  for (const std::string& entry : *list) {
+    if (entry == text) return;
+    bytes += entry.size();
+  }
+  if (bytes <= kMaxListBytes) list->emplace_back(text);
 }
 
 std::string_view OutputTypeOf(std::string_view format) {

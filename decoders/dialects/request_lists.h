@@ -3,6 +3,7 @@
 #define SONDE_DECODERS_DIALECTS_REQUEST_LISTS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,9 @@ namespace sonde::dialects {
 inline constexpr size_t kMaxTools = 64;
 inline constexpr size_t kMaxToolResults = 128;
 inline constexpr size_t kMaxStopSequences = 16;
+
+inline constexpr size_t kMaxListBytes = 4 * 1024;  ///< Text of one list.
+inline constexpr uint32_t kMaxIdBytes = 128;       ///< Of an id or a name; longer ones are cut.
 
 /// Adds `text` unless it is empty, there already, or the list is full.
 void AddBounded(std::vector<std::string>* list, std::string_view text, size_t bound);
