@@ -2,7 +2,6 @@
 
 #include <grp.h>
 #include <pwd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,11 +63,6 @@ bool IsOwnedBySudo(const std::string& name) {
   return std::find(kOwnedBySudo.begin(), kOwnedBySudo.end(), View(name)) != kOwnedBySudo.end();
 }
 
-bool OwnsDirectory(const std::string& path, uid_t uid) {
-  struct stat info {};
-  return stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == uid;
-}
-
 /// Variables set on purpose after the shell: words of sudo's command line (`sudo A=b sonde ...`)
 /// and what differs from what sudo gave to the program it started (`sudo env A=b sonde ...`).
 bool SetOnPurpose(const Environment::Variable& variable, const std::vector<std::string>& words,
@@ -78,9 +72,10 @@ bool SetOnPurpose(const Environment::Variable& variable, const std::vector<std::
   return gift && gift->Get(variable.first) != variable.second;
 }
 
-void SetIdentity(const User& user, bool trust_home, Environment& environment) {
-  const std::string home = environment.Get("HOME").value_or("");
-  if (!trust_home || !OwnsDirectory(home, user.uid)) {
+/// `exact`: the variables are those of the user's own shell, where HOME may be of the user's
+/// choice.
+void SetIdentity(const User& user, bool exact, Environment& environment) {
+  if (!exact || !environment.Get("HOME")) {
     environment.Set("HOME", user.home.empty() ? "/" : user.home);
   }
   if (user.name.empty()) {
@@ -90,7 +85,8 @@ void SetIdentity(const User& user, bool trust_home, Environment& environment) {
     environment.Set("USER", user.name);
     environment.Set("LOGNAME", user.name);
   }
-  if (!user.shell.empty()) environment.Set("SHELL", user.shell);
+  const bool has_shell = exact && environment.Get("SHELL");
+  if (!has_shell && !user.shell.empty()) environment.Set("SHELL", user.shell);
 }
 
 }  // namespace

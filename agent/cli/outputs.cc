@@ -1,0 +1,227 @@
+#include "agent/cli/outputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+
+namespace sonde::cli {
+namespace {
+
+using exporter::console::BillFacts;
+using exporter::console::Console;
+using exporter::console::LineOutput;
+
+constexpr int kFinishMs = 2000;  ///< For a reader of standard error that does not read.
+
+/// Opens a file with the rights of `owner`, so that a flag never writes where the user may not.
+absl::StatusOr<int> OpenFor(const std::string& path, const std::optional<User>& owner) {
+  const uid_t uid = geteuid();
+  const gid_t gid = getegid();
+  const bool change = owner && uid == 0;
+  if (change && (setegid(owner->gid) != 0 || seteuid(owner->uid) != 0)) {
+    return absl::ErrnoToStatus(errno, "cannot open files as the invoking user");
+  }
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
+  const int error = errno;
+  if (change && (seteuid(uid) != 0 || setegid(gid) != 0)) {
+    if (fd >= 0) close(fd);
+    return absl::ErrnoToStatus(errno, "cannot return from the invoking user's rights");
+  }
+  if (fd < 0) return absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path));
+  return fd;
+}
+
+std::optional<exporter::FileOwner> Owner(const std::optional<User>& user) {
+  if (!user) return std::nullopt;
+  return exporter::FileOwner{user->uid, user->gid};
+}
+
+absl::Status Prefixed(std::string_view flag, const absl::Status& status) {
+  return {status.code(), absl::StrCat(std::string(flag), ": ", status.message())};
+}
+
+int64_t WallMinusBoottime() {
+  timespec wall{};
+  timespec boot{};
+  clock_gettime(CLOCK_REALTIME, &wall);
+  clock_gettime(CLOCK_BOOTTIME, &boot);
+  return (static_cast<int64_t>(wall.tv_sec) - boot.tv_sec) * 1'000'000'000 + wall.tv_nsec -
+         boot.tv_nsec;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const pricing::PriceBook>> LoadPrices(const OutputOptions& options) {
+  std::vector<pricing::BookSource> sources;
+  if (!options.prices.empty()) {
+    absl::StatusOr<std::vector<pricing::BookSource>> read =
+        pricing::ReadOverrideDirectory(options.prices);
+    if (!read.ok()) return Prefixed("--prices", read.status());
+    sources = *std::move(read);
+  }
+  absl::StatusOr<std::string> providers = ProviderSource(options.providers);
+  if (!providers.ok()) return providers.status();
+  if (!providers->empty()) sources.push_back({"--provider", *std::move(providers)});
+  return pricing::LoadPriceBook(sources);
+}
+
+Outputs::~Outputs() {
+  if (lines_fd_ >= 0) close(lines_fd_);
+}
+
+absl::StatusOr<std::unique_ptr<Outputs>> Outputs::Create(const OutputOptions& options,
+                                                         const std::optional<User>& owner,
+                                                         const Environment& environment) {
+  std::unique_ptr<Outputs> outputs(new Outputs);
+  const absl::StatusOr<exporter::Profile> profile = exporter::ParseProfile(options.profile);
+  if (!profile.ok()) return Prefixed("--profile", profile.status());
+  outputs->profile_ = *profile;
+  outputs->json_ = options.json;
+  absl::Status status = outputs->ReadExportSettings(options, environment);
+  status.Update(outputs->OpenLines(options, owner));
+  if (!status.ok()) return status;
+  status = outputs->OpenRecords(options, owner);
+  if (!status.ok()) return status;
+  return outputs;
+}
+
+absl::Status Outputs::OpenLines(const OutputOptions& options, const std::optional<User>& owner) {
+  const bool always = options.lines == "always";
+  const bool never = options.lines == "never";
+  const bool to_file = !always && !never && options.lines != "auto";
+  terminal_ = std::make_unique<LineOutput>(LineOutput::Options{.hold = !always});
+  LineOutput* lines = terminal_.get();
+  if (to_file) {
+    const absl::StatusOr<int> fd = OpenFor(options.lines, owner);
+    if (!fd.ok()) return Prefixed("--lines", fd.status());
+    lines_fd_ = *fd;
+    lines_file_ = std::make_unique<LineOutput>(
+        LineOutput::Options{.fd = lines_fd_, .hold = false, .fresh_line = false});
+    lines = lines_file_.get();
+  }
+  console_ = std::make_unique<Console>(
+      Console::Options{.lines = !never && (to_file || !options.json)}, lines);
+  return absl::OkStatus();
+}
+
+absl::Status Outputs::OpenRecords(const OutputOptions& options, const std::optional<User>& owner) {
+  exporter::UsageRecordWriter::Options writer;
+  writer.owner = Owner(owner);
+  writer.on_error = [this](std::string_view problem) { warnings_.emplace_back(problem); };
+  if (!options.records.empty()) {
+    auto file = exporter::UsageRecordWriter::Open(options.records, writer);
+    if (!file.ok()) return file.status();
+    records_.push_back(*std::move(file));
+  }
+  if (options.json) {
+    records_.push_back(
+        exporter::UsageRecordWriter::ForDescriptor(STDERR_FILENO, "standard error", writer));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Outputs::ReadExportSettings(const OutputOptions& options,
+                                         const Environment& environment) {
+  if (options.otlp.empty() && !options.otlp_from_env) {
+    if (options.otlp_headers.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError("--otlp-header needs --otlp or --otlp-from-env");
+  }
+  absl::StatusOr<exporter::OtlpSettings> settings;
+  if (options.otlp_from_env) {
+    std::map<std::string, std::string> variables;
+    for (const auto& [name, value] : environment.variables()) variables.emplace(name, value);
+    settings = exporter::SettingsFromEnvironment(variables);
+    if (!settings.ok()) return Prefixed("--otlp-from-env", settings.status());
+  }
+  if (!options.otlp.empty()) {
+    absl::StatusOr<exporter::OtlpSettings> url = exporter::SettingsFromUrl(options.otlp);
+    if (!url.ok()) return Prefixed("--otlp", url.status());
+    if (options.otlp_from_env) {
+      // The URL says where; headers and certificates stay those of the environment.
+      settings->protocol = url->protocol;
+      settings->target = url->target;
+      settings->tls = url->tls;
+      settings->display = url->display;
+    } else {
+      settings = *std::move(url);
+    }
+  }
+  for (const std::string& header : options.otlp_headers) {
+    const size_t equals = header.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return absl::InvalidArgumentError("--otlp-header: write NAME=VALUE");
+    }
+    settings->headers.emplace_back(absl::AsciiStrToLower(header.substr(0, equals)),
+                                   header.substr(equals + 1));
+  }
+  if (!options.service_name.empty()) settings->service_name = options.service_name;
+  warnings_ = settings->warnings;
+  if (!settings->disabled) export_settings_ = *std::move(settings);
+  return absl::OkStatus();
+}
+
+absl::Status Outputs::StartExport() {
+  if (!export_settings_) return absl::OkStatus();
+  exporter::SpanExporter::Options options;
+  options.settings = *export_settings_;
+  options.profile = profile_;
+  options.wall_minus_boottime_ns = WallMinusBoottime();
+  auto spans = exporter::SpanExporter::Start(std::move(options));
+  if (!spans.ok()) return spans.status();
+  spans_ = *std::move(spans);
+  return absl::OkStatus();
+}
+
+void Outputs::OnCall(const calls::Call& call) {
+  console_->OnCall(call);
+  for (const auto& writer : records_) writer->OnCall(call);
+  if (spans_ != nullptr) spans_->OnCall(call);
+}
+
+void Outputs::OnNotice(const calls::Notice& notice) { console_->OnNotice(notice); }
+
+void Outputs::Say(const std::string& line) {
+  if (!json_) terminal_->Write("sonde: " + line);
+}
+
+void Outputs::Flush() {
+  terminal_->Flush();
+  if (lines_file_ != nullptr) lines_file_->Flush();
+}
+
+void Outputs::AddExportWarnings(std::vector<std::string>& warnings) const {
+  if (spans_ == nullptr) return;
+  const exporter::SpanStats stats = spans_->stats();
+  const uint64_t missing = stats.dropped() + stats.rejected;
+  if (missing == 0) return;
+  std::string text = absl::StrCat(missing, " of ", stats.queued, " spans not delivered to ",
+                                  export_settings_->display);
+  if (!stats.last_error.empty()) absl::StrAppend(&text, ": ", stats.last_error);
+  warnings.push_back(std::move(text));
+}
+
+void Outputs::Finish(BillFacts facts, absl::Duration export_deadline) {
+  if (spans_ != nullptr) spans_->Stop(export_deadline);
+  facts.warnings.insert(facts.warnings.end(), warnings_.begin(), warnings_.end());
+  AddExportWarnings(facts.warnings);
+  const uint64_t unshown =
+      terminal_->dropped() + (lines_file_ == nullptr ? 0 : lines_file_->dropped());
+  if (unshown > 0) {
+    facts.warnings.push_back(absl::StrCat(unshown, " live lines were not shown"));
+  }
+  if (lines_file_ != nullptr) lines_file_->Finish("", kFinishMs);
+  const std::string text =
+      json_ ? bill().Json(facts) + "\n" : bill().Format(facts, terminal_->style());
+  terminal_->Finish(text, kFinishMs);
+}
+
+}  // namespace sonde::cli

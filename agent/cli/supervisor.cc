@@ -1,0 +1,67 @@
+#include "agent/cli/supervisor.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace sonde::cli {
+namespace {
+
+/// Whether a shell with job control looks at Sonde's process group just now.
+bool InForeground() {
+  const int terminal = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+  if (terminal < 0) return false;
+  const bool foreground = tcgetpgrp(terminal) == getpgrp();
+  close(terminal);
+  return foreground;
+}
+
+bool EndsWaiting(unsigned signal) {
+  return signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT;
+}
+
+}  // namespace
+
+bool Supervisor::ChildIsStopped() const {
+  const auto status = procfs_.ReadStatus(child_->pid());
+  return status && status->state == 'T';
+}
+
+void Supervisor::RelaySignals() {
+  while (const auto info = signals_->Next()) {
+    if (!IsForwarded(*info)) continue;
+    const int number = static_cast<int>(info->ssi_signo);
+    // One sent to the whole group has continued the command already.
+    if (number == SIGCONT && !ChildIsStopped()) continue;
+    child_->Signal(number);
+  }
+}
+
+void Supervisor::StopWith(int signal) {
+  // Without a terminal nobody would continue Sonde together with the command.
+  if (signal == SIGSTOP && !InForeground()) return;
+  StopSelf(signal);
+}
+
+int Supervisor::WaitForChild() {
+  while (true) {
+    turn_({signals_->fd()});
+    RelaySignals();
+    while (const auto change = child_->NextChange()) {
+      if (child_->ended()) return change->exit_status();
+      if (change->kind == ChildChange::Kind::kStopped) StopWith(change->value);
+    }
+  }
+}
+
+void Supervisor::WaitForOthers(const std::function<bool()>& others_alive) {
+  while (others_alive()) {
+    turn_({signals_->fd()});
+    while (const auto info = signals_->Next()) {
+      if (EndsWaiting(info->ssi_signo)) return;
+    }
+  }
+}
+
+}  // namespace sonde::cli
