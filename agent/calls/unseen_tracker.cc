@@ -14,10 +14,6 @@ constexpr char kHttp2[] = "http/2";
 constexpr char kQuic[] = "quic";
 constexpr char kWebSocket[] = "websocket";
 
-std::string HostOf(const flow::ConnectionView& connection) {
-  return connection.server_name.empty() ? connection.peer_address : connection.server_name;
-}
-
 bool IsTlsLibrary(const flow::ConnectionView& connection) {
   return connection.id.transport == events::Transport::kTls;
 }
@@ -25,8 +21,15 @@ bool IsTlsLibrary(const flow::ConnectionView& connection) {
 }  // namespace
 
 UnseenTracker::UnseenTracker(const Limits& limits, std::shared_ptr<const pricing::PriceBook> book,
-                             ProcessTable* processes)
-    : limits_(limits), book_(std::move(book)), processes_(processes) {}
+                             ProcessTable* processes, CallSink* sink)
+    : limits_(limits), book_(std::move(book)), processes_(processes), sink_(sink) {}
+
+/// The name the client asked for: as its library was told, else as the socket below it showed.
+std::string UnseenTracker::NameOf(const flow::ConnectionView& connection) const {
+  if (!connection.server_name.empty() || !connection.fd) return connection.server_name;
+  const auto below = socket_names_.find({connection.id.process, *connection.fd});
+  return below == socket_names_.end() ? std::string() : below->second;
+}
 
 UnseenTracker::Tally* UnseenTracker::At(const events::ProcessId& process, std::string kind,
                                         std::string host) {
@@ -94,7 +97,7 @@ void UnseenTracker::OnRequestHead(const flow::ConnectionView& connection, uint64
                                   const wire::RequestHead& head) {
   if (exchange != 0 || !IsTlsLibrary(connection)) return;
   // The name in the ClientHello, when it is known, is what the socket shows too.
-  std::string host = connection.server_name;
+  std::string host = NameOf(connection);
   if (host.empty()) host = SplitAuthority(head.authority).host;
   Explain(connection, host);
 }
@@ -102,27 +105,40 @@ void UnseenTracker::OnRequestHead(const flow::ConnectionView& connection, uint64
 void UnseenTracker::OnProtocol(const flow::ConnectionView& connection, wire::Protocol protocol) {
   const bool first_bytes =
       protocol == wire::Protocol::kHttp2Preface || protocol == wire::Protocol::kUnknown;
-  if (first_bytes && IsTlsLibrary(connection)) Explain(connection, connection.server_name);
-  Tally* tally = nullptr;
-  if (protocol == wire::Protocol::kHttp2Preface) {
-    tally = At(connection.id.process, kHttp2, HostOf(connection));
-  } else if (protocol == wire::Protocol::kWebSocket) {
-    tally = At(connection.id.process, kWebSocket, HostOf(connection));
-  }
-  if (tally != nullptr) ++tally->connections;
+  if (first_bytes && IsTlsLibrary(connection)) Explain(connection, NameOf(connection));
+  if (protocol == wire::Protocol::kHttp2Preface) CountUnsupported(connection, kHttp2);
+  if (protocol == wire::Protocol::kWebSocket) CountUnsupported(connection, kWebSocket);
+}
+
+void UnseenTracker::CountUnsupported(const flow::ConnectionView& connection, const char* kind) {
+  std::string host = NameOf(connection);
+  if (host.empty()) host = connection.peer_address;
+  Tally* tally = At(connection.id.process, kind, host);
+  if (tally == nullptr || ++tally->connections > 1) return;
+  const events::ProcessId& process = connection.id.process;
+  sink_->OnNotice(Notice{
+      .key = absl::StrCat("unsupported ", kind, " ", process.pid, " ", process.start_ns, " ", host),
+      .text = absl::StrCat("unsupported: ", kind, " (", processes_->Get(process)->display_name,
+                           host.empty() ? "" : " to ", host, ")"),
+      .ns = connection.opened_ns});
 }
 
 void UnseenTracker::OnTlsSocket(const flow::ConnectionView& connection,
                                 const flow::TlsHello& hello) {
   if (ProcessTally* process = AtProcess(connection.id.process)) ++process->tls_sockets;
-  Tally* tally = At(connection.id.process, kTls, HostOf(connection));
+  const std::string& name = connection.server_name;
+  const std::pair socket(connection.id.process, connection.id.handle);
+  // Only helps to name things: starting anew when it is full forgets no count.
+  if (socket_names_.size() >= limits_.hosts) socket_names_.clear();
+  socket_names_[socket] = name;
+  Tally* tally = At(connection.id.process, kTls, name.empty() ? connection.peer_address : name);
   if (tally == nullptr) return;
   if (tally->connections++ == 0) tally->first_ns = connection.opened_ns;
   tally->h2_offered |= std::find(hello.alpn.begin(), hello.alpn.end(), "h2") != hello.alpn.end();
 }
 
 void UnseenTracker::OnQuic(const flow::ConnectionView& connection) {
-  if (Tally* tally = At(connection.id.process, kQuic, HostOf(connection))) ++tally->connections;
+  CountUnsupported(connection, kQuic);
 }
 
 void UnseenTracker::OnCall(const Call& call) {

@@ -52,9 +52,10 @@ class UnseenTracker {
     size_t libraries = 64;  ///< Per process.
   };
 
-  /// `processes` must outlive the tracker.
+  /// `processes` and `sink` must outlive the tracker. `sink` hears once per process and host of a
+  /// protocol that is not supported.
   UnseenTracker(const Limits& limits, std::shared_ptr<const pricing::PriceBook> book,
-                ProcessTable* processes);
+                ProcessTable* processes, CallSink* sink);
 
   void SetPriceBook(std::shared_ptr<const pricing::PriceBook> book) { book_ = std::move(book); }
   void OnLibraryFound(const events::LibraryFound& event);
@@ -97,6 +98,8 @@ class UnseenTracker {
   };
 
   Tally* At(const events::ProcessId& process, std::string kind, std::string host);
+  void CountUnsupported(const flow::ConnectionView& connection, const char* kind);
+  std::string NameOf(const flow::ConnectionView& connection) const;
   ProcessTally* AtProcess(const events::ProcessId& process);
   void Explain(const flow::ConnectionView& connection, const std::string& host);
   std::string TlsReason(const events::ProcessId& process, const Tally& tally) const;
@@ -104,7 +107,10 @@ class UnseenTracker {
   const Limits limits_;
   std::shared_ptr<const pricing::PriceBook> book_;
   ProcessTable* const processes_;
+  CallSink* const sink_;
   std::map<Key, Tally> hosts_;
+  // Names in the ClientHellos of sockets, for the TLS connections above them.
+  std::map<std::pair<events::ProcessId, uint64_t>, std::string> socket_names_;
   std::map<events::ProcessId, ProcessTally> tallies_;
   uint64_t dropped_ = 0;
 };

@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "agent/calls/testing/fake_price_book.h"
@@ -35,14 +37,22 @@ wire::RequestHead Head(std::string authority) {
   return head;
 }
 
+class Notices : public CallSink {
+ public:
+  void OnCall(const Call&) override {}
+  void OnNotice(const Notice& notice) override { texts.push_back(notice.text); }
+  std::vector<std::string> texts;
+};
+
 class UnseenTrackerTest : public ::testing::Test {
  protected:
   void Start(const UnseenTracker::Limits& limits) {
     tracker_ = std::make_unique<UnseenTracker>(limits, std::make_shared<testing::FakePriceBook>(),
-                                               &processes_);
+                                               &processes_, &notices_);
   }
   UnseenTrackerTest() { Start({}); }
   ProcessTable processes_;
+  Notices notices_;
   std::unique_ptr<UnseenTracker> tracker_;
 };
 
@@ -56,6 +66,18 @@ TEST_F(UnseenTrackerTest, MatchedByHostHeader) {
   tracker_->OnTlsSocket(Socket("api.openai.test"), {});
   tracker_->OnRequestHead(Library(""), 0, Head("api.openai.test:443"));
   EXPECT_TRUE(tracker_->List().empty());
+}
+
+TEST_F(UnseenTrackerTest, NameComesFromTheSocketBelow) {
+  flow::ConnectionView socket = Socket("api.openai.test", "192.0.2.1");
+  socket.id.handle = 12;
+  tracker_->OnTlsSocket(socket, {});
+  flow::ConnectionView library = Library("");
+  library.fd = 12;
+  tracker_->OnProtocol(library, wire::Protocol::kHttp2Preface);
+  ASSERT_EQ(tracker_->List().size(), 1U);
+  EXPECT_EQ(tracker_->List()[0].kind, "http/2");
+  EXPECT_EQ(tracker_->List()[0].host, "api.openai.test");
 }
 
 TEST_F(UnseenTrackerTest, OnlyTheFirstRequestOfAConnectionCounts) {
@@ -116,6 +138,10 @@ TEST_F(UnseenTrackerTest, Protocols) {
   EXPECT_EQ(list[0].reason, "unsupported: http/2");
   EXPECT_EQ(list[1].kind, "quic");
   EXPECT_EQ(list[2].kind, "websocket");
+  EXPECT_EQ(notices_.texts,
+            (std::vector<std::string>{"unsupported: http/2 (pid 5 to api.openai.test)",
+                                      "unsupported: websocket (pid 5 to api.openai.test)",
+                                      "unsupported: quic (pid 5 to 192.0.2.1)"}));
 }
 
 TEST_F(UnseenTrackerTest, Bounded) {

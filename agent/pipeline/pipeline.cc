@@ -88,8 +88,8 @@ class Pipeline::Fan final : public flow::ExchangeSink, public calls::CallSink {
 Pipeline::Pipeline(const PipelineOptions& options, std::vector<calls::CallSink*> sinks,
                    flow::VerdictSink* verdicts)
     : processes_(options.processes),
-      unseen_(options.unseen, options.price_book, &processes_),
       fan_(std::make_unique<Fan>(this, std::move(sinks))),
+      unseen_(options.unseen, options.price_book, &processes_, fan_.get()),
       tracker_(options.calls, options.id_seed, options.price_book, &processes_, fan_.get()),
       flow_(options.flow, fan_.get(), verdicts) {}
 

@@ -75,8 +75,8 @@ class Pipeline final : public events::EventSink {
   void NoteLoss(const events::Loss& loss);
 
   calls::ProcessTable processes_;
-  calls::UnseenTracker unseen_;
   std::unique_ptr<Fan> fan_;
+  calls::UnseenTracker unseen_;
   calls::CallTracker tracker_;
   flow::Flow flow_;
   std::map<std::string, uint64_t> losses_;
