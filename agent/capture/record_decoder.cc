@@ -131,7 +131,8 @@ std::optional<ProcessRecord> DecodeProcessRecord(std::string_view bytes) {
   if (!record.has_value()) return std::nullopt;
   const uint8_t type = record->header.type;
   if (type < SONDE_RECORD_FORKED || type > SONDE_RECORD_MAPPED) return std::nullopt;
-  return ProcessRecord{type, ToProcessId(record->process), ToProcessId(record->parent), record->ns};
+  return ProcessRecord{type, ToProcessId(record->process), ToProcessId(record->parent), record->ns,
+                       std::string(record->comm, strnlen(record->comm, sizeof(record->comm)))};
 }
 
 std::optional<Event> DecodeRecord(std::string_view bytes) {

@@ -103,7 +103,8 @@ absl::StatusOr<ElfFile> ElfFile::Open(const std::string& path) {
   // Not blocking: a path may name a pipe.
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
-  ElfFile file(path, fd, elf_begin(fd, ELF_C_READ_MMAP, nullptr));
+  // Read, not mapped: a file that is cut short meanwhile would end this process.
+  ElfFile file(path, fd, elf_begin(fd, ELF_C_READ, nullptr));
   if (file.elf_ == nullptr || elf_kind(file.elf_) != ELF_K_ELF ||
       gelf_getclass(file.elf_) != kWordClass) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is no ELF file of this machine"));
