@@ -17,8 +17,7 @@ class JsonBody {
   /// Kept of what follows the last hole. Members that begin earlier are lost.
   static constexpr size_t kTailBytes = 32 * 1024;
 
-  JsonBody(const json::Schema* schema, json::Handler* handler)
-      : extractor_(schema, handler) {}
+  JsonBody(const json::Schema* schema, json::Handler* handler) : extractor_(schema, handler) {}
 
   void Feed(std::string_view bytes);
   void Gap();

@@ -108,7 +108,7 @@ std::optional<int64_t> ToInteger(const Scalar& scalar) {
 void Extractor::Reset() {
   state_ = State::kBegin;
   use_ = Use::kPass;
-  in_key_ = truncated_ = skip_in_string_ = skip_escaped_ = skip_array_ = false;
+  has_trailer_ = in_key_ = truncated_ = skip_in_string_ = skip_escaped_ = skip_array_ = false;
   escape_ = bom_bytes_ = 0;
   unit_ = surrogate_ = 0;
   node_ = Schema::kRoot;
@@ -126,7 +126,7 @@ void Extractor::Feed(std::string_view bytes) {
 
 bool Extractor::Finish() {
   if (state_ == State::kScalar && depth_ == 0) EndScalar(capture_);
-  return done();
+  return done() && !has_trailer_;
 }
 
 const char* Extractor::Step(const char* p, const char* end) {
@@ -173,7 +173,8 @@ const char* Extractor::Step(const char* p, const char* end) {
       return next == nullptr ? Fail(end) : next;
     }
     default:
-      return Fail(end);  // Bytes after the document.
+      has_trailer_ = true;
+      return end;
   }
 }
 

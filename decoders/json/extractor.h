@@ -56,13 +56,14 @@ class Extractor {
   /// Ready for another document.
   void Reset();
   void Feed(std::string_view bytes);
-  /// No more bytes come: a number at the end of the input ends here. Returns done().
+  /// No more bytes come: a number at the end of the input ends here. Returns whether the input was
+  /// one whole document.
   bool Finish();
 
   /// The document is complete; only blanks may follow.
   bool done() const { return state_ == State::kDone; }
-  /// The input is not JSON; nothing more is reported.
-  bool failed() const { return state_ == State::kFailed; }
+  /// The input is not JSON, or more than a document; nothing more is reported.
+  bool failed() const { return state_ == State::kFailed || has_trailer_; }
   /// Something besides blanks and a byte order mark was seen.
   bool started() const { return state_ != State::kBegin; }
 
@@ -125,6 +126,7 @@ class Extractor {
   Handler* const handler_;
   State state_ = State::kBegin;
   Use use_ = Use::kPass;
+  bool has_trailer_ = false;  // Something follows the document.
   bool in_key_ = false;
   bool truncated_ = false;
   bool skip_in_string_ = false;

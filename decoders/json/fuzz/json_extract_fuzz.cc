@@ -91,6 +91,7 @@ void Require(bool condition, const char* what) {
 }
 
 void CompareWithParser(const std::string_view document, const Log& log, bool done) {
+  if (document.find('\0') != std::string_view::npos) return;  // Its end, to that parser.
   const nlohmann::json parsed = nlohmann::json::parse(document, nullptr, false);
   if (parsed.is_discarded()) return;
   Require(done, "a valid document was refused");

@@ -85,12 +85,13 @@ void RunPlain(std::string_view bytes, size_t step, HttpLog* log) {
   connection.End(Side::kResponse, {});
 }
 
-/// Whether the decoder had to look for a start, which depends on pieces by design.
+/// Whether the decoder had to look for a start, or met a broken coding: what it then passes over
+/// depends on pieces by design.
 bool Searched(const HttpLog& log) {
   if (log.unmatched_requests + log.unmatched_responses > 0 || !log.protocols.empty()) return true;
   for (const auto* messages : {&log.requests, &log.responses}) {
     for (const auto& [id, message] : *messages) {
-      if (message.end == "garbled" || message.end == "hole") return true;
+      if (message.end == "garbled" || message.end == "hole" || message.gap > 0) return true;
     }
   }
   return false;
