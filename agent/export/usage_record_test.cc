@@ -83,7 +83,7 @@ void ExpectNoNumbers(const Json& value, const std::string& path) {
   static const std::set<std::string> kCounts = {"quantity", "per"};
   if (value.is_object()) {
     for (const auto& [key, item] : value.items()) {
-      if (!kCounts.contains(key)) ExpectNoNumbers(item, path + "." + key);
+      if (!kCounts.contains(key)) ExpectNoNumbers(item, std::string(path).append(".").append(key));
     }
   } else if (value.is_array()) {
     for (const Json& item : value) ExpectNoNumbers(item, path + "[]");

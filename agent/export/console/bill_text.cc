@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kGap = "  ";
 constexpr size_t kModelFull = 32;
 constexpr size_t kModelLeast = 12;
+constexpr size_t kLabel = 11;  ///< Columns of a remark's label.
+constexpr size_t kLongestLine = 1024;
 constexpr size_t kListed = 12;  ///< Entries of one list of remarks; the rest is counted.
 
 struct Column {
@@ -132,7 +134,7 @@ class Remarks {
  public:
   explicit Remarks(const LineStyle& style) : style_(style) {}
   void Add(std::string_view label, std::string_view text, Colour colour = Colour::kNone) {
-    text_ += Paint(PadRight(label, 11), colour, style_.colour);
+    text_ += Paint(PadRight(label, kLabel), colour, style_.colour);
     text_ += text;
     text_ += "\n";
   }
@@ -220,10 +222,18 @@ void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& m
 }  // namespace
 
 std::string Bill::Format(const BillFacts& facts, const LineStyle& style) const {
-  std::string text;
-  if (calls() > 0) text = Table(*this, style);
   Remarks remarks(style);
-  for (const std::string& line : facts.silence) remarks.Add("", line);
+  std::string text = Paint(PadRight("bill", kLabel), Colour::kBold, style.colour);
+  if (calls() > 0) {
+    text += Plural(calls(), "call") + " to " + Plural(rows_.size(), "model") + "\n" +
+            Table(*this, style);
+  }
+  bool first = true;
+  for (const std::string& line : facts.silence) {
+    if (first) text += Sanitize(line, kLongestLine) + "\n";
+    if (!first) remarks.Add("", Sanitize(line, kLongestLine));
+    first = false;
+  }
   AddMoney(remarks, *this, missing_units_);
   if (incomplete_calls_ > 0) {
     remarks.Add("incomplete", Plural(incomplete_calls_, "call") + ": " + Counts(incomplete_),

@@ -15,14 +15,14 @@ namespace {
 void UsageRecordOfACall(benchmark::State& state) {
   const calls::Call call = MakeOpenAiStream();
   size_t bytes = 0;
-  for (auto _ : state) bytes += UsageRecord(call).size();
+  for ([[maybe_unused]] auto _ : state) bytes += UsageRecord(call).size();
   state.SetBytesProcessed(static_cast<int64_t>(bytes));
 }
 BENCHMARK(UsageRecordOfACall);
 
 void SpanOfACall(benchmark::State& state) {
   const calls::Call call = MakeOpenAiStream();
-  for (auto _ : state) benchmark::DoNotOptimize(ToSpan(call, {}));
+  for ([[maybe_unused]] auto _ : state) benchmark::DoNotOptimize(ToSpan(call, {}));
 }
 BENCHMARK(SpanOfACall);
 
@@ -39,7 +39,7 @@ class Sink : public SpanTransport {
 void ExporterTakesACall(benchmark::State& state) {
   const calls::Call call = MakeOpenAiStream();
   const auto exporter = SpanExporter::StartWith({}, std::make_unique<Sink>());
-  for (auto _ : state) exporter->OnCall(call);
+  for ([[maybe_unused]] auto _ : state) exporter->OnCall(call);
   state.counters["dropped"] = static_cast<double>(exporter->stats().dropped());
   exporter->Stop(absl::Seconds(10));
 }

@@ -23,7 +23,6 @@ namespace {
 namespace collector = opentelemetry::proto::collector::trace::v1;
 using google::protobuf::util::MessageDifferencer;
 using testing::HasSubstr;
-using testing::Not;
 
 // Answers with what it was given, in order, then with OK.
 class Collector : public collector::TraceService::Service {
@@ -51,7 +50,7 @@ class Collector : public collector::TraceService::Service {
     }
     *response = reply_;
     if (failures_.empty()) return grpc::Status::OK;
-    const grpc::Status status = failures_.front();
+    grpc::Status status = failures_.front();
     failures_.pop_front();
     return status;
   }

@@ -229,7 +229,7 @@ TEST(HttpTransport, FollowsNoRedirect) {
 TEST(HttpTransport, RefusesAnEndlessReply) {
   Collector server;
   server.Reply([](httplib::Response& response) {
-    response.set_content(std::string(5 * 1024 * 1024, 'x'), kProtobuf);
+    response.set_content(std::string(size_t{5} * 1024 * 1024, 'x'), kProtobuf);
   });
   EXPECT_EQ(SendTo(server).outcome, SendOutcome::kRetry);
 }

@@ -31,7 +31,7 @@ Clock::duration Chrono(absl::Duration duration) {
 }
 
 // Stays well below the 4 MiB that many gRPC servers take.
-constexpr size_t kBatchBytes = 2 * 1024 * 1024;
+constexpr size_t kBatchBytes = size_t{2} * 1024 * 1024;
 // While stopping, waits are short: somebody's prompt waits too.
 constexpr absl::Duration kFirstStopBackoff = absl::Milliseconds(50);
 // Attempts without an answer after which nobody waits for the collector any more, while stopping.
