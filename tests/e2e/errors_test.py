@@ -7,8 +7,8 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
+import harness  # noqa: E402  (makes the simulator's modules importable)
 import errors  # noqa: E402
-import harness  # noqa: E402
 import truth  # noqa: E402
 
 TABLES = {"openai": errors.OPENAI, "anthropic": errors.ANTHROPIC}

@@ -32,6 +32,7 @@ PYTHON = CLIENTS / "venv" / "bin" / "python"
 NODE_DIR = CLIENTS / "node"
 HERE = pathlib.Path(__file__).resolve().parent
 DEADLINE = 60.0
+BILL = r"unseen \(\d+\), lost \(\d+\)"   # the last line of every bill
 
 
 def wait_for(condition, what: str, deadline: float = DEADLINE):

@@ -22,7 +22,7 @@ class SdkTest(harness.SondeCase):
         pairs = truth.compare_all(self, run.records, entries, harness.book(),
                                   harness.clock_offset())
         self.assertEqual(len(pairs), count)
-        self.assertIn("bill", run.stderr)
+        self.assertRegex(run.stderr, harness.BILL)
         return run, pairs
 
     def test_python_sync(self):

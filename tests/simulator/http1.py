@@ -142,6 +142,11 @@ class Reply:
         self.wire_bytes += len(data)
         self._writer.write(data)
 
+    @property
+    def has_end(self) -> bool:
+        """True when `end` will still send something."""
+        return self._coder is not None or self._framing == "chunked"
+
     def end(self) -> None:
         if self._coder:
             self._send_raw(self._coder.flush())

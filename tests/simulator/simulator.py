@@ -202,7 +202,8 @@ class Call:
             self.times["last_sent"] = now()
             reply.send(part)
             await reply.flush()
-        self.times["last_sent"] = now()
+        if reply.has_end:
+            self.times["last_sent"] = now()
         reply.end()
         self.keep = self.keep and framing != "close"
 
@@ -234,7 +235,8 @@ class Call:
         self.entry["events_sent"] = self.entry["output_events_sent"] = 0
         for data, completed in sse.cut_into_writes(rendered, scenario.sse):
             await self._send_events(data, completed)
-        self.times["last_sent"] = now()
+        if reply.has_end:
+            self.times["last_sent"] = now()
         reply.end()
         self.keep = self.keep and framing != "close"
 
@@ -376,7 +378,8 @@ def tls_context(arguments) -> ssl.SSLContext:
 
 def bind(port: int) -> socket.socket:
     """Workers share a port: each has a socket of its own, the kernel spreads the connections."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # The protocol is named because asyncio sets TCP_NODELAY only where it is.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     sock.bind(("127.0.0.1", port))
