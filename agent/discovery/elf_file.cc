@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -32,19 +33,28 @@ void ForEachSection(Elf* elf, Visit visit) {
   }
 }
 
+/// A string of a string table that was read as a whole; asking libelf for each is slow where there
+/// are a hundred thousand.
+std::string_view TextAt(const Elf_Data* strings, size_t at) {
+  if (strings == nullptr || strings->d_buf == nullptr || at >= strings->d_size) return {};
+  const char* text = static_cast<const char*>(strings->d_buf) + at;
+  return {text, strnlen(text, strings->d_size - at)};
+}
+
 /// Calls `visit(symbol, name)` for every symbol of a table until it returns false.
 template <typename Visit>
 void ForEachSymbol(Elf* elf, uint32_t section_type, Visit visit) {
   ForEachSection(elf, [&](Elf_Scn* section, const GElf_Shdr& header) {
     if (header.sh_type != section_type || header.sh_entsize == 0) return true;
     Elf_Data* data = elf_getdata(section, nullptr);
+    Elf_Scn* names = elf_getscn(elf, header.sh_link);
+    const Elf_Data* strings = names == nullptr ? nullptr : elf_getdata(names, nullptr);
     if (data == nullptr) return true;
     const size_t count = data->d_size / header.sh_entsize;
     for (size_t i = 0; i < count; ++i) {
       GElf_Sym symbol;
       if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) return false;
-      const char* name = elf_strptr(elf, header.sh_link, symbol.st_name);
-      if (name != nullptr && !visit(symbol, std::string_view(name))) return false;
+      if (!visit(symbol, TextAt(strings, symbol.st_name))) return false;
     }
     return true;
   });

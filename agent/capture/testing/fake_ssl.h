@@ -12,6 +12,8 @@ extern "C" {
 extern void* fake_ssl_object;
 extern int fake_ssl_result;
 extern int fake_ssl_error;
+/* Whether reads and writes look at every byte; a benchmark switches it off. */
+extern int fake_ssl_touch;
 /* Called inside SSL_write when set: two threads can be held in it together. */
 extern void (*fake_ssl_inside_write)(void);
 
@@ -26,6 +28,9 @@ int SSL_do_handshake(void* ssl);
 int SSL_shutdown(void* ssl);
 int SSL_read(void* ssl, void* buffer, int size);
 int SSL_write(void* ssl, const void* buffer, int size);
+/* Twins of SSL_write that no one probes unasked: a benchmark compares with them. */
+int fake_ssl_write_bare(void* ssl, const void* buffer, int size);
+int fake_ssl_write_empty(void* ssl, const void* buffer, int size);
 /* Both call the plain forms, as some libraries do. */
 int SSL_read_ex(void* ssl, void* buffer, size_t size, size_t* length);
 int SSL_write_ex(void* ssl, const void* buffer, size_t size, size_t* length);
