@@ -28,26 +28,6 @@ void AddLateFiles(const std::vector<calls::ProcessCapture>& processes, BillFacts
   }
 }
 
-/// Before it becomes the command, the first process is an image of Sonde and of no interest.
-std::vector<calls::ProcessCapture> WithoutLauncher(std::vector<calls::ProcessCapture> processes) {
-  std::erase_if(processes, [&](const calls::ProcessCapture& capture) {
-    if (capture.calls + capture.plaintext_connections + capture.plain_http_connections +
-            capture.unseen_connections >
-        0) {
-      return false;
-    }
-    for (const calls::ProcessCapture& other : processes) {
-      const events::ProcessId& a = capture.process->id;
-      const events::ProcessId& b = other.process->id;
-      if (a.pid == b.pid && a.start_ns == b.start_ns && a.exec_generation < b.exec_generation) {
-        return true;
-      }
-    }
-    return false;
-  });
-  return processes;
-}
-
 }  // namespace
 
 EventHub::EventHub(std::string id_seed, std::shared_ptr<const pricing::PriceBook> book,
@@ -62,7 +42,12 @@ void EventHub::OnEvent(const events::Event& event) {
   const events::MonoNs before = descendants_.origin_ns();
   descendants_.OnEvent(event);
   if (before != descendants_.origin_ns()) outputs_->SetOrigin(descendants_.origin_ns());
+  if (first_.pid == 0) NoteFirst(event);
   pipeline_.OnEvent(event);
+}
+
+void EventHub::NoteFirst(const events::Event& event) {
+  if (const auto* started = std::get_if<events::ProcessStarted>(&event)) first_ = started->process;
 }
 
 BillFacts EventHub::Finish(const BillContext& context) {
@@ -70,10 +55,14 @@ BillFacts EventHub::Finish(const BillContext& context) {
   BillFacts facts;
   facts.unseen = pipeline_.unseen();
   facts.losses = pipeline_.stats().losses;
-  const std::vector<calls::ProcessCapture> processes = WithoutLauncher(pipeline_.processes());
+  std::vector<calls::ProcessCapture> processes = pipeline_.processes();
+  // Before it becomes the command, the first process is an image of Sonde and of no interest.
+  if (context.launched) {
+    std::erase_if(processes, [&](const auto& capture) { return capture.process->id == first_; });
+  }
   AddLateFiles(processes, facts);
   facts.price_book = book_version_;
-  if (context.count_running) facts.still_running = descendants_.alive().size();
+  if (context.launched) facts.still_running = descendants_.alive().size();
   if (outputs_->bill().calls() == 0) {
     exporter::console::SilenceFacts silence;
     silence.processes = processes;

@@ -29,8 +29,8 @@ class EventHub final : public events::EventSink {
   Descendants& descendants() { return descendants_; }
 
   struct BillContext {
-    /// Processes still alive are descendants that outlived the command; false for attach.
-    bool count_running = false;
+    /// Sonde started the first process: what still runs outlived the command. False for attach.
+    bool launched = false;
     bool sockets = true;
     std::string again;  ///< See SilenceFacts.
   };
@@ -38,7 +38,10 @@ class EventHub final : public events::EventSink {
   exporter::console::BillFacts Finish(const BillContext& context);
 
  private:
+  void NoteFirst(const events::Event& event);
+
   std::string book_version_;
+  events::ProcessId first_;  ///< The first process met, as it was then.
   Outputs* const outputs_;
   events::EventSink* const recorder_;
   Descendants descendants_;

@@ -54,11 +54,16 @@ absl::StatusOr<std::unique_ptr<LiveSession>> LiveSession::Start(
     if (!opened.ok()) return opened;
   }
   session->hub_ = std::make_unique<EventHub>(session->id_seed_, std::move(book), outputs,
-                                             session->masker_.get(), session.get());
+                                             session->writer_.get(), session.get());
+  events::EventSink* sink = session->hub_.get();
+  if (session->writer_ != nullptr) {
+    session->masker_ = std::make_unique<capture::Masker>(options.mask_text, sink);
+    sink = session->masker_.get();
+  }
   capture::CaptureOptions capture;
   capture.sockets = !options.capture.no_sockets;
   capture.ring_bytes = options.capture.ring_bytes;
-  auto live = capture::LiveCapture::Create(capture, session->hub_.get());
+  auto live = capture::LiveCapture::Create(capture, sink);
   if (!live.ok()) return live.status();
   session->capture_ = *std::move(live);
   return session;
@@ -66,9 +71,6 @@ absl::StatusOr<std::unique_ptr<LiveSession>> LiveSession::Start(
 
 absl::Status LiveSession::OpenRecorder(const Options& options, const std::optional<User>& owner,
                                        const pricing::PriceBook& book) {
-#ifndef SONDE_HAS_MASKER
-  return absl::UnimplementedError("record is not built in");
-#endif
   capture::CaptureHeader header;
   header.sonde_version = SONDE_VERSION;
   header.created_unix_ns = WallNs();
@@ -85,9 +87,6 @@ absl::Status LiveSession::OpenRecorder(const Options& options, const std::option
     Warn(absl::StrCat(options.capture_file, " stays root's: its owner could not be changed"));
   }
   capture_path_ = options.capture_file;
-#ifdef SONDE_HAS_MASKER
-  masker_ = std::make_unique<capture::Masker>(writer_.get(), options.mask_text);
-#endif
   return absl::OkStatus();
 }
 

@@ -11,10 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "agent/capture/file/capture_writer.h"
-#if __has_include("agent/capture/file/masker.h")
 #include "agent/capture/file/masker.h"
-#define SONDE_HAS_MASKER 1
-#endif
 #include "agent/capture/live_capture.h"
 #include "agent/cli/event_hub.h"
 #include "agent/cli/options.h"
@@ -64,12 +61,8 @@ class LiveSession final : public flow::VerdictSink {
   std::string id_seed_;
   std::string capture_path_;
   std::unique_ptr<capture::CaptureWriter> writer_;
-#ifdef SONDE_HAS_MASKER
-  std::unique_ptr<capture::Masker> masker_;
-#else
-  std::unique_ptr<events::EventSink> masker_;
-#endif
   std::unique_ptr<EventHub> hub_;
+  std::unique_ptr<capture::Masker> masker_;  ///< Before the hub: a replay sees what it let through.
   std::unique_ptr<capture::CaptureSource> capture_;
   bool broken_ = false;
   std::vector<std::string> warnings_;

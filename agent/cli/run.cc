@@ -95,7 +95,7 @@ int Supervise(const Options& options, ChildProcess& child, SignalQueue& signals,
   session.DrainUntilExit(static_cast<uint32_t>(child.pid()));
   if (options.wait_all) supervisor.WaitForOthers([&] { return OthersAlive(session); });
   EventHub::BillContext context;
-  context.count_running = true;
+  context.launched = true;
   context.sockets = !options.capture.no_sockets;
   context.again = CommandText(options);
   session.Finish(context);
