@@ -50,6 +50,7 @@ struct CallTracker::OpenCall {
   Credential credential = Credential::kNone;
   std::optional<uint32_t> stated_retry;
   bool plan_limits = false;
+  uint64_t unmatched_before = 0;   // Bytes of the connection that belonged to nobody so far.
   events::MonoNs gives_up_ns = 0;  // Waiting for the request's end until then; 0 when not.
 };
 
@@ -132,8 +133,7 @@ void CallTracker::OnRequestHead(const flow::ConnectionView& connection, uint64_t
   open->book = book_;
   open->ending.last_byte_ns = stamp.end_ns;
   open->ending.order_unknown = connection.order_unknown;
-  open->ending.mid_stream =
-      connection.mid_stream && exchange == 0 && connection.unmatched_bytes > 0;
+  open->unmatched_before = connection.unmatched_bytes;
   Call& call = open->call;
   call.number = next_number_++;
   call.dialect = dialect->name;
@@ -304,6 +304,10 @@ void CallTracker::Complete(const flow::ConnectionView* connection, OpenCall& ope
   if (connection != nullptr) {
     ending.by = WhoEnded(*connection);
     ending.ns = WhenEnded(*connection, ending.by, now_);
+    // Met mid-stream, with bytes of something else between this request and its reply: whether the
+    // reply is its own cannot be told.
+    ending.mid_stream =
+        connection->mid_stream && connection->unmatched_bytes > open.unmatched_before;
   }
   const wire::Stamp last{ending.last_byte_ns, ending.last_byte_ns};
   if (!ending.request_end) open.reader->RequestEnd();

@@ -445,6 +445,40 @@ TEST(PipelineTest, ImplausibleUsageIsRefused) {
   }
 }
 
+TEST(PipelineTest, FirstWholeCallOfAConnectionMetMidStreamIsExact) {
+  Bench bench;
+  bench.Play(Conversation(Id(7))
+                 .Open(events::Role::kClient, true)
+                 .Receive("data: the rest of an older stream\n\n")
+                 .Send(ChatPost(ChatRequest()))
+                 .Receive(Reply(ChatReply())));
+  ASSERT_EQ(bench.heard.calls.size(), 1U);
+  EXPECT_TRUE(bench.heard.calls[0].incomplete.empty());
+  EXPECT_EQ(bench.heard.calls[0].quote.total, kChatCost);
+}
+
+TEST(PipelineTest, ForeignBytesBetweenRequestAndReplyAreMarked) {
+  Bench bench;
+  bench.Play(Conversation(Id(7))
+                 .Open(events::Role::kClient, true)
+                 .Send(ChatPost(ChatRequest()))
+                 .Receive("data: the rest of an older stream\n\n")
+                 .Receive(Reply(ChatReply())));
+  ASSERT_EQ(bench.heard.calls.size(), 1U);
+  EXPECT_TRUE(bench.heard.calls[0].has_incomplete(Incomplete::kMidStream));
+}
+
+TEST(PipelineTest, TwoInvocationsAtOnceMarkTheCall) {
+  Bench bench;
+  Conversation talk(Id(7));
+  talk.Open().Send(ChatPost(ChatRequest())).Receive(Reply(ChatReply()));
+  talk.last_data().concurrent = true;
+  talk.Send(ChatPost(ChatRequest())).Receive(Reply(ChatReply()));
+  bench.Play(talk);
+  ASSERT_EQ(bench.heard.calls.size(), 2U);
+  EXPECT_TRUE(bench.heard.calls[0].has_incomplete(Incomplete::kOrderUnknown));
+}
+
 TEST(PipelineTest, LossesAreCountedByCauseBounded) {
   Bench bench;
   bench.pipeline->OnEvent(events::Loss{.cause = "ring_full", .count = 3, .ns = 5});
