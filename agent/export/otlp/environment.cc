@@ -93,24 +93,13 @@ bool DecodePairs(const std::string& text, Pairs& pairs) {
   return true;
 }
 
-// What HTTP and gRPC both take as a header.
-bool IsHeader(const std::string& name, const std::string& value) {
-  const auto name_byte = [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
-  };
-  const auto value_byte = [](unsigned char c) { return c >= 0x20 && c < 0x7F; };
-  return std::all_of(name.begin(), name.end(), name_byte) &&
-         std::all_of(value.begin(), value.end(), value_byte) && !name.ends_with("-bin") &&
-         !name.starts_with("grpc-");
-}
-
 // The value is never part of a message: it can be a key.
 void ReadHeaders(const Variable& variable, OtlpSettings& settings) {
   Pairs pairs;
   bool whole = DecodePairs(variable.value, pairs);
   for (auto& [name, value] : pairs) {
     absl::AsciiStrToLower(&name);
-    if (IsHeader(name, value)) {
+    if (IsExportHeader(name, value)) {
       settings.headers.emplace_back(name, value);
     } else {
       whole = false;

@@ -259,6 +259,15 @@ absl::StatusOr<std::unique_ptr<SpanTransport>> MakeHttpTransport(const OtlpSetti
 }
 
 absl::StatusOr<std::unique_ptr<SpanTransport>> MakeTransport(const OtlpSettings& settings) {
+  // gRPC ends the process at a header it cannot send, and HTTP would send more than one.
+  for (size_t i = 0; i < settings.headers.size(); ++i) {
+    const auto& [name, value] = settings.headers[i];
+    if (IsExportHeader(name, value)) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "header ", i + 1,
+        " for the OTLP exporter cannot be sent: a name has lower-case letters, "
+        "digits, - _ and ., a value printable ASCII; names in grpc- and -bin are gRPC's own"));
+  }
   return settings.protocol == OtlpProtocol::kGrpc ? MakeGrpcTransport(settings)
                                                   : MakeHttpTransport(settings);
 }

@@ -1,5 +1,8 @@
 #include "agent/export/otlp/settings.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "agent/export/otlp/endpoint.h"
@@ -10,6 +13,16 @@ namespace {
 constexpr std::string_view kTracesPath = "/v1/traces";
 
 }  // namespace
+
+bool IsExportHeader(std::string_view name, std::string_view value) {
+  const auto name_byte = [](unsigned char c) {
+    return (std::isalnum(c) != 0 && std::isupper(c) == 0) || c == '-' || c == '_' || c == '.';
+  };
+  const auto value_byte = [](unsigned char c) { return c >= 0x20 && c < 0x7F; };
+  return !name.empty() && std::all_of(name.begin(), name.end(), name_byte) &&
+         std::all_of(value.begin(), value.end(), value_byte) && !name.ends_with("-bin") &&
+         !name.starts_with("grpc-");
+}
 
 absl::StatusOr<OtlpSettings> SettingsFromUrl(std::string_view url) {
   constexpr std::string_view kForms =

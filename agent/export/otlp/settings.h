@@ -49,6 +49,10 @@ struct OtlpSettings {
   std::vector<std::string> warnings;  ///< Settings that were ignored, one sentence each.
 };
 
+/// Whether HTTP and gRPC both take it as a header: a lower-case name, a value of printable ASCII,
+/// and no name that gRPC keeps for itself.
+bool IsExportHeader(std::string_view name, std::string_view value);
+
 /// Of `--otlp URL`: http:// and https:// speak HTTP/protobuf, grpc:// and grpcs:// gRPC. Without a
 /// port: 4318 and 4317, the protocol's own, and 443 with TLS. An HTTP URL without a path gets
 /// /v1/traces. InvalidArgument says what is wrong, without repeating credentials.

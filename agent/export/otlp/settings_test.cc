@@ -6,7 +6,7 @@
 #include <map>
 #include <string>
 
-#include "agent/export/otlp/endpoint.h"
+#include "agent/export/otlp/transport.h"
 
 namespace sonde::exporter {
 namespace {
@@ -185,6 +185,25 @@ TEST(SettingsFromEnvironment, IgnoresInvalidValuesWithAWarning) {
   EXPECT_EQ(settings.batch.queue_spans, 2048u);
   EXPECT_THAT(settings.resource_attributes, IsEmpty());
   EXPECT_EQ(settings.warnings.size(), 4u);
+}
+
+TEST(MakeTransport, RefusesHeadersThatCannotBeSent) {
+  for (const char* url : {"http://h:1", "grpc://h:1"}) {
+    for (const std::pair<std::string, std::string>& header :
+         {std::pair<std::string, std::string>{"Upper", "secret"},
+          {"a b", "secret"},
+          {"", "secret"},
+          {"a", "secret\r\nb: c"},
+          {"a-bin", "secret"},
+          {"grpc-x", "secret"},
+          {"a", "secret \xC3"}}) {
+      OtlpSettings settings = Url(url);
+      settings.headers = {header};
+      const auto transport = MakeTransport(settings);
+      ASSERT_EQ(transport.status().code(), absl::StatusCode::kInvalidArgument) << header.first;
+      EXPECT_THAT(std::string(transport.status().message()), Not(HasSubstr("secret")));
+    }
+  }
 }
 
 TEST(SettingsFromEnvironment, CanBeSwitchedOff) {

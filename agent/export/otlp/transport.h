@@ -45,7 +45,7 @@ class SpanTransport {
 /// InvalidArgument or NotFound for certificates that cannot be read; nothing is connected yet.
 absl::StatusOr<std::unique_ptr<SpanTransport>> MakeGrpcTransport(const OtlpSettings& settings);
 absl::StatusOr<std::unique_ptr<SpanTransport>> MakeHttpTransport(const OtlpSettings& settings);
-/// By settings.protocol.
+/// By settings.protocol. InvalidArgument for a header that cannot be sent; its value is not shown.
 absl::StatusOr<std::unique_ptr<SpanTransport>> MakeTransport(const OtlpSettings& settings);
 
 }  // namespace sonde::exporter
