@@ -2,13 +2,13 @@
 #ifndef SONDE_AGENT_CALLS_RETRY_TABLE_H_
 #define SONDE_AGENT_CALLS_RETRY_TABLE_H_
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "agent/events/event.h"
@@ -28,7 +28,10 @@ class RetryTable {
     std::string destination;  ///< host:port
     std::string path;
     uint64_t body_hash = 0;
-    auto operator<=>(const Key&) const = default;
+    bool operator<(const Key& other) const {
+      return std::tie(process, destination, path, body_hash) <
+             std::tie(other.process, other.destination, other.path, other.body_hash);
+    }
   };
   struct Attempt {
     uint64_t number = 0;  ///< The call's.

@@ -2,12 +2,12 @@
 #ifndef SONDE_AGENT_CALLS_UNSEEN_TRACKER_H_
 #define SONDE_AGENT_CALLS_UNSEEN_TRACKER_H_
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -79,7 +79,9 @@ class UnseenTracker {
     events::ProcessId process;
     std::string kind;
     std::string host;
-    auto operator<=>(const Key&) const = default;
+    bool operator<(const Key& other) const {
+      return std::tie(process, kind, host) < std::tie(other.process, other.kind, other.host);
+    }
   };
   struct Tally {
     uint64_t connections = 0;

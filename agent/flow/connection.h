@@ -21,14 +21,14 @@ namespace sonde::flow {
 struct FlowLimits {
   size_t max_connections = 16384;
   /// Kept of a connection until it is known what it carries.
-  size_t undecided_bytes = 16 * 1024;
+  size_t undecided_bytes = size_t{16} * 1024;
   /// A connection without an open exchange is forgotten after so much event time,
   uint64_t idle_ns = 900'000'000'000;
   /// one with an open exchange after so much.
   uint64_t stuck_ns = 3'600'000'000'000;
   size_t remembered_closed = 4096;  ///< Ids of closed connections, to know late records.
   OrderLimits order;
-  wire::Http1Connection::Limits http = {.early_reply_bytes = 24 * 1024};
+  wire::Http1Connection::Limits http = {.early_reply_bytes = size_t{24} * 1024};
 };
 
 /// Counters since the start; one per cause.

@@ -37,7 +37,8 @@ class RangeSink {
 };
 
 struct OrderLimits {
-  size_t waiting_bytes = 24 * 1024;  ///< Kept of ranges that came before their predecessors.
+  /// Kept of ranges that came before their predecessors.
+  size_t waiting_bytes = size_t{24} * 1024;
   size_t waiting_ranges = 64;
   uint64_t wait_ns = 200'000'000;  ///< Event time after which a missing piece is a hole.
 };
