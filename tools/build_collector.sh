@@ -9,7 +9,7 @@ providers=1.61.0
 core=go.opentelemetry.io/collector
 contrib=github.com/open-telemetry/opentelemetry-collector-contrib
 binary=$backends/otelcol-test
-stamp="otelcol-test $version $providers"
+stamp="otelcol-test $version $providers env file"
 
 mkdir -p "$backends"
 exec 9>"$backends/.lock"
@@ -31,6 +31,7 @@ receivers:
 exporters:
   - gomod: $contrib/exporter/fileexporter v$version
 providers:
+  - gomod: $core/confmap/provider/envprovider v$providers
   - gomod: $core/confmap/provider/fileprovider v$providers
 YAML
 GOBIN=$work go install -ldflags='-s -w' "$core/cmd/builder@v$version"

@@ -50,8 +50,10 @@ class ExportTest(harness.SondeCase):
     def test_tls(self):
         certs = self.simulator.certs
         receiver = self.receiver(certificate=certs / "server.pem", key=certs / "server.key")
-        run = self.run_calls([cases.call("openai", "tls")], ["--otlp", receiver.url],
-                             env=self.environment(OTEL_EXPORTER_OTLP_CERTIFICATE=certs / "ca.pem"))
+        env = self.environment(OTEL_EXPORTER_OTLP_CERTIFICATE=certs / "ca.pem",
+                               OTEL_EXPORTER_OTLP_ENDPOINT=receiver.url,
+                               OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf")
+        run = self.run_calls([cases.call("openai", "tls")], ["--otlp-from-env"], env=env)
         otlp.compare_spans(self, receiver.spans(), run.records)
 
     def test_from_the_environment(self):

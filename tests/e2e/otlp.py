@@ -52,7 +52,8 @@ class Receiver:
         message = None
         if status == 200:
             message = trace_service_pb2.ExportTraceServiceRequest.FromString(body)
-        self.requests.append((dict(handler.headers), handler.path, message, status))
+        headers = {k.lower(): v for k, v in handler.headers.items()}
+        self.requests.append((headers, handler.path, message, status))
         handler.send_response(status)
         handler.send_header("content-length", "0")
         handler.send_header("content-type", "application/x-protobuf")
@@ -145,6 +146,9 @@ SAME = {
     "request_id": "sonde.response.request_id", "tokens.input_total": "gen_ai.usage.input_tokens",
     "tokens.output": "gen_ai.usage.output_tokens",
     "tokens.cache_read": "gen_ai.usage.cache_read.input_tokens",
+    "tokens.input_audio": "sonde.usage.audio.input_tokens",
+    "tokens.cache_read_audio": "sonde.usage.audio.cache_read.input_tokens",
+    "tokens.output_audio": "sonde.usage.audio.output_tokens",
     "tokens.reasoning": "gen_ai.usage.reasoning.output_tokens",
     "tokens_estimated.input_total": "sonde.estimated.input_tokens",
     "tokens_estimated.output": "sonde.estimated.output_tokens",
