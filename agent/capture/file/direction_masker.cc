@@ -146,7 +146,7 @@ bool DirectionMasker::FeedHead(std::string* bytes, size_t* at) {
       case HeadMasker::Step::kPreface:
         ++*at;
         state_ = State::kPreface;
-        left_ = kPrefaceTail.size() - 2;
+        left_ = kPrefaceTail.size();
         return true;
       case HeadMasker::Step::kNotHttp:
         return false;

@@ -41,7 +41,7 @@ bool Contains(std::string_view text, std::string_view part) { return text.find(p
 
 }  // namespace
 
-char QueryMasker::Mask(char c) {
+char QueryMasker::Mask(char c, std::string_view ahead) {
   const bool separator = c == '&' || c == ';' || c == '?';
   const bool ends = c == ' ' || c == '#' || c == '"' || c == '>' || c == ',';
   switch (state_) {
@@ -75,7 +75,7 @@ char QueryMasker::Mask(char c) {
         state_ = State::kText;
         return c;
       }
-      return state_ == State::kSecretValue ? value_.Mask(c) : c;
+      return state_ == State::kSecretValue ? value_.Mask(c, ahead) : c;
   }
   return kMaskByte;
 }
@@ -95,7 +95,7 @@ HeadMasker::Step HeadMasker::Feed(char* byte, std::string_view ahead) {
     case State::kLineStart:
     case State::kName:
     case State::kValue:
-      return FeedHeader(byte);
+      return FeedHeader(byte, ahead);
     case State::kEnd:
       break;
   }
@@ -165,7 +165,7 @@ HeadMasker::Step HeadMasker::FeedTarget(char* byte, std::string_view ahead) {
       return Step::kMore;
     }
   }
-  *byte = query_.Mask(c);
+  *byte = query_.Mask(c, ahead);
   return Step::kMore;
 }
 
@@ -185,7 +185,7 @@ HeadMasker::Step HeadMasker::EndStartLine() {
   return Step::kMore;
 }
 
-HeadMasker::Step HeadMasker::FeedHeader(char* byte) {
+HeadMasker::Step HeadMasker::FeedHeader(char* byte, std::string_view ahead) {
   const char c = *byte;
   switch (state_) {
     case State::kLineStart:
@@ -198,7 +198,6 @@ HeadMasker::Step HeadMasker::FeedHeader(char* byte) {
       if ((c == ' ' || c == '\t') &&
           !name_.empty()) {  // A folded line goes on with the last value.
         state_ = State::kValue;
-        FeedValue(byte);
         return Step::kMore;
       }
       EndHeader();
@@ -221,7 +220,7 @@ HeadMasker::Step HeadMasker::FeedHeader(char* byte) {
       if (c == '\n') {
         state_ = State::kLineStart;
       } else {
-        FeedValue(byte);
+        FeedValue(byte, ahead);
       }
       return Step::kMore;
     default:
@@ -239,13 +238,13 @@ void HeadMasker::BeginValue() {
   query_.Reset();
 }
 
-void HeadMasker::FeedValue(char* byte) {
+void HeadMasker::FeedValue(char* byte, std::string_view ahead) {
   const char c = *byte;
   if (c == '\r') return;
   if (keep_value_ && (!value_.empty() || (c != ' ' && c != '\t'))) value_.Add(Lower(c));
   switch (rule_) {
     case HeaderRule::kSecret:
-      *byte = secret_.Mask(c);
+      *byte = secret_.Mask(c, ahead);
       return;
     case HeaderRule::kSubprotocols: {
       // Entries are kept while they are short words; the key behind its marker is not.
@@ -256,7 +255,7 @@ void HeadMasker::FeedValue(char* byte) {
       }
       const std::string_view entry = value_.view();
       if (entry.substr(0, kSubprotocolKey.size()) == kSubprotocolKey) {
-        *byte = secret_.Mask(c);
+        *byte = secret_.Mask(c, ahead);
       } else if (entry.size() >= kLongestSubprotocol) {
         *byte = kMaskByte;
       }
@@ -265,8 +264,8 @@ void HeadMasker::FeedValue(char* byte) {
     }
     case HeaderRule::kPlain: {
       // A key under an unknown name: once its kind is whole, the rest is masked.
-      const char masked = secret_.Mask(c);
-      *byte = secret_.IsCredential() ? masked : query_.Mask(c);
+      const char masked = secret_.Mask(c, ahead);
+      *byte = secret_.IsCredential() ? masked : query_.Mask(c, ahead);
       return;
     }
   }

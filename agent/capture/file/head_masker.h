@@ -42,7 +42,8 @@ class SmallText {
 class QueryMasker {
  public:
   void Reset() { *this = QueryMasker(); }
-  char Mask(char c);
+  /// `ahead`: see SecretValue.
+  char Mask(char c, std::string_view ahead);
 
  private:
   enum class State : uint8_t { kText, kName, kPlainValue, kSecretValue };
@@ -99,9 +100,9 @@ class HeadMasker {
   Step FeedStartLine(char* byte, std::string_view ahead);
   Step FeedTarget(char* byte, std::string_view ahead);
   Step EndStartLine();
-  Step FeedHeader(char* byte);
+  Step FeedHeader(char* byte, std::string_view ahead);
   void BeginValue();
-  void FeedValue(char* byte);
+  void FeedValue(char* byte, std::string_view ahead);
   void EndHeader();
   void ReadLength(std::string_view text);
 

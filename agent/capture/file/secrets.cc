@@ -120,24 +120,44 @@ bool SecretValue::Fits(bool* complete) const {
   return fits;
 }
 
-char SecretValue::Mask(char c) {
-  if (!matching_) return kMaskByte;
-  // Blanks in front, and between a scheme and its value.
-  if (size_ == 0 && (c == ' ' || c == '\t')) return c;
-  seen_[size_++] = c;
-  bool complete = false;
-  if (!Fits(&complete)) {
-    matching_ = false;
-    return kMaskByte;
+/// Length of the longest scheme or kind that begins here, 0 when none is there whole.
+size_t SecretValue::KnownLength(char c, std::string_view ahead) const {
+  size_t longest = 0;
+  const auto test = [&](std::string_view known, bool fold) {
+    if (known.size() <= longest || known.size() > ahead.size() + 1) return;
+    for (size_t i = 0; i < known.size(); ++i) {
+      const char seen = i == 0 ? c : ahead[i - 1];
+      if ((fold ? Lower(seen) : seen) != known[i]) return;
+    }
+    longest = known.size();
+  };
+  if (in_scheme_) {
+    for (const std::string_view scheme : kSchemes) test(scheme, true);
   }
-  if (complete) {
-    const std::string_view seen(seen_, size_);
-    credential_ = credential_ || c == ' ' || Holds(kTelling, seen);
-    if (c == ' ') {
-      in_scheme_ = false;
-      size_ = 0;
+  for (const std::string_view kind : kKinds) test(kind, false);
+  return longest;
+}
+
+char SecretValue::Mask(char c, std::string_view ahead) {
+  // Blanks in front, and between a scheme and its value.
+  if (matching_ && size_ == 0 && (c == ' ' || c == '\t')) return c;
+  if (matching_ && size_ == 0) keep_left_ = static_cast<uint8_t>(KnownLength(c, ahead));
+  if (matching_) {
+    seen_[size_++] = c;
+    bool complete = false;
+    matching_ = Fits(&complete);
+    if (complete) {
+      credential_ = credential_ || c == ' ' || Holds(kTelling, std::string_view(seen_, size_));
+      if (c == ' ') {  // A scheme: what follows may be of a known kind.
+        in_scheme_ = false;
+        size_ = 0;
+        keep_left_ = 0;
+        return c;
+      }
     }
   }
+  if (keep_left_ == 0) return kMaskByte;
+  --keep_left_;
   return c;
 }
 
@@ -157,10 +177,12 @@ bool EndsValue(char c) {
 size_t MaskValue(std::string& line, size_t at) {
   SecretValue value;
   for (; at < line.size(); ++at) {
-    const bool scheme_blank = line[at] == ' ' && value.Open() && value.Mask(' ') == ' ';
-    if (scheme_blank) continue;
-    if (EndsValue(line[at])) break;
-    line[at] = value.Mask(line[at]);
+    const std::string_view ahead = std::string_view(line).substr(at + 1);
+    // The blank that ends a scheme does not end its value.
+    const bool scheme_blank =
+        line[at] == ' ' && value.Open() && SecretValue(value).Mask(' ', ahead) == ' ';
+    if (EndsValue(line[at]) && !scheme_blank) break;
+    line[at] = value.Mask(line[at], ahead);
   }
   return at;
 }

@@ -23,12 +23,14 @@ HeaderRule RuleForHeader(std::string_view name);
 /// Whether a query parameter carries a credential. `name` percent-decoded, in lower case.
 bool IsSecretParameter(std::string_view name);
 
-/// Masks one credential byte by byte; the pieces may come in any split.
+/// Masks one credential byte by byte; the pieces may come in any split, which at most costs the
+/// kind.
 class SecretValue {
  public:
   void Reset() { *this = SecretValue(); }
-  /// The byte to store in place of `c`.
-  char Mask(char c);
+  /// The byte to store in place of `c`. `ahead` are the bytes behind it that are already there: a
+  /// scheme or kind is kept only where it is seen whole, so that no byte of a key passes for one.
+  char Mask(char c, std::string_view ahead);
   /// Whether a whole scheme ("bearer ") or kind of key ("sk-") has been seen: in a value that is
   /// not known to be secret, the rest is.
   bool IsCredential() const { return credential_; }
@@ -38,9 +40,11 @@ class SecretValue {
  private:
   static constexpr size_t kLongestPrefix = 24;
   bool Fits(bool* complete) const;
+  size_t KnownLength(char c, std::string_view ahead) const;
 
   char seen_[kLongestPrefix] = {};
   uint8_t size_ = 0;
+  uint8_t keep_left_ = 0;  ///< Bytes of a scheme or kind that were seen ahead.
   bool in_scheme_ = true;  ///< Schemes come once, in front of kinds.
   bool matching_ = true;
   bool credential_ = false;

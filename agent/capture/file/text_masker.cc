@@ -262,11 +262,12 @@ char JsonTextMasker::MaskHex(char c) {
     if (hex_first_ == 'd') return hex_second_ = value < 8 ? '0' : (value < 0xc ? '8' : 'c');
     return hex_second_ = value == 0 ? '0' : '4';
   }
-  if (hex_first_ == '0' && hex_second_ == '0') {
-    // \u0078 is 'x'; below \u0020 control characters stay what they are to a reader: one byte.
-    if (place == 2) return hex_second_ = value < 8 ? '7' : 'e';
-    return hex_second_ == '7' ? '8' : '9';
+  // Below U+0100: U+0078 is 'x', one byte; U+00E9 has two.
+  if (place == 2 && hex_first_ == '0' && hex_second_ == '0') {
+    return hex_second_ = value < 8 ? '7' : 'e';
   }
+  if (place == 1 && hex_first_ == '0' && hex_second_ == '7') return '8';
+  if (place == 1 && hex_first_ == '0' && hex_second_ == 'e') return '9';
   return '0';
 }
 
