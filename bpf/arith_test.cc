@@ -88,8 +88,7 @@ TEST(AccountTest, OffsetsAndTurns) {
 
 TEST(AllowedTest, PrefixCountsFromTheTurn) {
   sonde_connection connection = {};
-  connection.generation = 7;
-  sonde_verdict verdict = {7, 1000, SONDE_MODE_PREFIX, 6};
+  sonde_verdict verdict = {1000, SONDE_MODE_PREFIX, 6};
   const auto allowed = [&](uint8_t direction, uint64_t length) {
     sonde_account(&connection, direction, length);
     return sonde_allowed(&verdict, &connection, 999, length);
@@ -102,16 +101,12 @@ TEST(AllowedTest, PrefixCountsFromTheTurn) {
   EXPECT_EQ(allowed(SONDE_OUT, 7), 6U);
 }
 
-TEST(AllowedTest, HoldsForItsGenerationAndTimeOnly) {
+TEST(AllowedTest, HoldsForItsTimeOnly) {
   sonde_connection connection = {};
-  connection.generation = 7;
-  sonde_verdict verdict = {7, 1000, SONDE_MODE_LENGTHS, 0};
+  sonde_verdict verdict = {1000, SONDE_MODE_LENGTHS, 0};
   sonde_account(&connection, SONDE_OUT, 5);
   EXPECT_EQ(sonde_allowed(&verdict, &connection, 999, 5), 0U);
   EXPECT_EQ(sonde_allowed(&verdict, &connection, 1000, 5), 5U);
-  verdict.generation = 8;
-  EXPECT_EQ(sonde_allowed(&verdict, &connection, 0, 5), 5U);
-  verdict.generation = 7;
   verdict.mode = 99;
   EXPECT_EQ(sonde_allowed(&verdict, &connection, 0, 5), 5U);
 }
@@ -210,7 +205,7 @@ TEST(AbiTest, Layout) {
   EXPECT_EQ(offsetof(sonde_process_record, comm), 56U);
   EXPECT_EQ(sizeof(sonde_connection), 120U);
   EXPECT_EQ(sizeof(sonde_config), 32U);
-  EXPECT_EQ(sizeof(sonde_verdict), 24U);
+  EXPECT_EQ(sizeof(sonde_verdict), 16U);
 }
 
 }  // namespace

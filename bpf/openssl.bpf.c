@@ -32,6 +32,19 @@ static __always_inline struct sonde_connection* sonde_ssl_get(
   return sonde_connection_begin(key, process, key->handle, 0, SONDE_ROLE_UNKNOWN, flags);
 }
 
+/* Remembers an invocation until it returns. A thread comes back to the same place on its stack
+ * again and again: its entry is written over, which costs a third of making one. kind 0 is a free
+ * one. */
+static __always_inline void sonde_remember(const struct sonde_invocation_key* place,
+                                           const struct sonde_invocation* invocation) {
+  struct sonde_invocation* entry = bpf_map_lookup_elem(&in_flight, place);
+  if (entry) {
+    *entry = *invocation;
+  } else if (bpf_map_update_elem(&in_flight, place, invocation, BPF_ANY)) {
+    sonde_lose(SONDE_LOSS_IN_FLIGHT);
+  }
+}
+
 /* Notes the invocation as the one inside on its direction. Another thread's that has not returned
  * makes both concurrent; this thread's own is the outer one of a nest, if it lies above on the
  * stack, or never returned. */
@@ -42,7 +55,7 @@ static __always_inline void sonde_enter_direction(struct sonde_connection* conne
   struct sonde_invocation_key other = {.tgid = tgid, .sp = connection->active_sp[direction]};
   if (other.sp) {
     struct sonde_invocation* inside = bpf_map_lookup_elem(&in_flight, &other);
-    if (inside && inside->handle == invocation->handle) {
+    if (inside && inside->kind && inside->handle == invocation->handle) {
       if (connection->active_tid[direction] != tid) {
         inside->concurrent = 1;
         invocation->concurrent = 1;
@@ -75,9 +88,7 @@ static __always_inline int sonde_data_enter(struct pt_regs* ctx, __u32 kind, __u
   invocation.kind = kind;
   sonde_enter_direction(connection, &invocation, tgid, (__u32)id, place.sp);
   invocation.entry_ns = bpf_ktime_get_ns();
-  if (bpf_map_update_elem(&in_flight, &place, &invocation, BPF_ANY)) {
-    sonde_lose(SONDE_LOSS_IN_FLIGHT);
-  }
+  sonde_remember(&place, &invocation);
   return 0;
 }
 
@@ -126,9 +137,7 @@ int BPF_KPROBE(sonde_ssl_get_error, void* ssl, __s32 result) {
   struct sonde_invocation_key place = {.tgid = tgid, .sp = PT_REGS_SP(ctx)};
   if (result > 0 || !sonde_gate(tgid)) return 0;
   invocation.handle = (__u64)ssl;
-  if (bpf_map_update_elem(&in_flight, &place, &invocation, BPF_ANY)) {
-    sonde_lose(SONDE_LOSS_IN_FLIGHT);
-  }
+  sonde_remember(&place, &invocation);
   return 0;
 }
 
@@ -173,7 +182,7 @@ static __always_inline int sonde_settle(const struct sonde_invocation* invocatio
   struct sonde_invocation* outer;
   if (!place.sp) return 0;
   outer = bpf_map_lookup_elem(&in_flight, &place);
-  if (!outer || outer->handle != invocation->handle) return 0;
+  if (!outer || !outer->kind || outer->handle != invocation->handle) return 0;
   if (outer->kind == SONDE_KIND_PEEK) return 1;
   outer->settled += moved;
   return 0;
@@ -187,8 +196,8 @@ static __always_inline void sonde_data_leave(const struct sonde_connection_key* 
   __u64 now = bpf_ktime_get_ns();
   __u64 offset = sonde_account(connection, direction, moved);
   __u64 allowed = sonde_verdict_share(key, connection, now, moved);
-  struct sonde_shipment known = {};
-  struct sonde_shipment shipment = {};
+  struct sonde_shipment known;
+  struct sonde_shipment shipment;
   connection->last_ns = now;
   if (invocation->kind == SONDE_KIND_SENDFILE) {
     allowed = 0;
@@ -198,6 +207,7 @@ static __always_inline void sonde_data_leave(const struct sonde_connection_key* 
   sonde_fill_operation(&known.operation, key, connection, direction, offset, invocation->entry_ns,
                        now, invocation->concurrent ? SONDE_FLAG_CONCURRENT : 0);
   known.source = invocation->buffer;
+  known.count = 0;
   known.total = moved;
   known.allowed = allowed;
   SONDE_FORGET(shipment, known);
@@ -218,9 +228,9 @@ int BPF_KRETPROBE(sonde_ssl_return, __u64 result) {
   __u8 direction;
   if (!process) return 0;
   found = bpf_map_lookup_elem(&in_flight, &place);
-  if (!found) return 0;
+  if (!found || !found->kind) return 0;
   invocation = *found;
-  bpf_map_delete_elem(&in_flight, &place);
+  found->kind = 0;
   key = sonde_ssl_key(tgid, invocation.handle);
   connection = sonde_connection_find(&key, process, 0);
   if (!connection) return 0;

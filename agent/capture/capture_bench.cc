@@ -2,7 +2,6 @@
 // nobody selected, from a mapping to its last probe, and at the end. Prints a table; every figure
 // with its number of samples and its spread. Needs root.
 #include <bpf/bpf.h>
-#include <dlfcn.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <sys/mman.h>
@@ -24,6 +23,7 @@
 #include "agent/capture/clock.h"
 #include "agent/capture/features/features.h"
 #include "agent/capture/live_capture.h"
+#include "agent/capture/testing/fake_ssl.h"
 #include "agent/capture/testing/harness.h"
 #include "agent/discovery/elf_file.h"
 
@@ -32,8 +32,7 @@ namespace {
 
 constexpr int kRounds = 40;
 constexpr int kCalls = 1000;
-// Twins of SSL_write in the same library, without probes and with an empty pair.
-constexpr const char* kBareTwin = "fake_ssl_write_bare";
+// SSL_write's twin in the same library that gets the empty pair.
 constexpr const char* kEmptyTwin = "fake_ssl_write_empty";
 constexpr std::array<int, 4> kSizes = {64, 1024, 4096, 16384};
 
@@ -97,15 +96,6 @@ class Copy {
 };
 
 using WriteFunction = int (*)(void*, const void*, int);
-
-/// A function of the library, set to move what it is given.
-WriteFunction Load(const std::string& path, const char* name) {
-  void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) _exit(2);
-  *static_cast<int*>(dlsym(library, "fake_ssl_touch")) = 0;
-  *static_cast<int*>(dlsym(library, "fake_ssl_result")) = 1 << 30;
-  return reinterpret_cast<WriteFunction>(dlsym(library, name));
-}
 
 double TimePerCall(const std::function<void()>& call) {
   const uint64_t start = MonotonicNs();
@@ -178,10 +168,9 @@ void ProbePairs(ProbeMechanism mechanism, bool selected) {
   const bool multi = capture->stats().mechanism == "uprobe_multi";
   std::printf("\nSSL_write of a %s process, %s, no probes | empty pair | Sonde's pair\n",
               selected ? "selected" : "not selected", capture->stats().mechanism.c_str());
-  const Copy copy(SONDE_FAKE_SSL, "fake.so");
   const FileDescriptor program = EmptyProgram(multi);
-  const auto links = AttachEmptyPair(copy.path(), program.get(), multi);
-  if (links.size() != 2 || !capture->AttachFileAhead(copy.path()).ok()) {
+  const auto links = AttachEmptyPair(SONDE_FAKE_SSL, program.get(), multi);
+  if (links.size() != 2 || !capture->AttachFileAhead(SONDE_FAKE_SSL).ok()) {
     std::printf("  could not attach\n");
     return;
   }
@@ -189,8 +178,9 @@ void ProbePairs(ProbeMechanism mechanism, bool selected) {
     Shared shared(3 * kRounds);
     double* samples = shared.samples();
     const bool done = RunChild(capture.get(), selected, [&] {
-      const WriteFunction writes[] = {Load(copy.path(), kBareTwin), Load(copy.path(), kEmptyTwin),
-                                      Load(copy.path(), "SSL_write")};
+      const WriteFunction writes[] = {fake_ssl_write_bare, fake_ssl_write_empty, SSL_write};
+      fake_ssl_touch = 0;
+      fake_ssl_result = 1 << 30;
       const std::string text(static_cast<size_t>(size), 'x');
       int object = 0;
       for (int round = -3; round < kRounds; ++round) {

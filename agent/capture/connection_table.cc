@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "agent/capture/clock.h"
@@ -36,8 +37,19 @@ void ConnectionTable::Close(const sonde_connection_key& key, const sonde_connect
   sink->OnEvent(ToClosed(key, connection, reason, MonotonicNs()));
 }
 
+void ConnectionTable::Note(const events::Event& event) {
+  // Data too: the record that told of the opening may be lost.
+  if (const auto* opened = std::get_if<events::ConnectionOpened>(&event)) {
+    open_.insert(opened->connection.process.pid);
+  } else if (const auto* data = std::get_if<events::Data>(&event)) {
+    open_.insert(data->connection.process.pid);
+  }
+}
+
 void ConnectionTable::CloseAll(uint32_t pid, std::optional<events::ProcessId> except,
                                events::CloseReason reason, events::EventSink* sink) {
+  // Most processes that fork, exec and exit have none: the table is not walked for them.
+  if (open_.erase(pid) == 0) return;
   ForEach([&](const sonde_connection_key& key, const sonde_connection& connection) {
     if (key.tgid != pid) return;
     const events::ProcessId owner = {key.tgid, connection.start_ns, connection.exec_generation};
@@ -65,33 +77,11 @@ void ConnectionTable::EvictIdle(events::MonoNs, events::EventSink* sink) {
 }
 
 absl::Status ConnectionTable::SetVerdict(const Verdict& verdict, events::MonoNs now) {
-  sonde_connection_key key = {};
+  sonde_verdict_key key = {};
   key.tgid = verdict.connection.process.pid;
-  key.handle = verdict.connection.handle;
   key.transport = static_cast<uint32_t>(verdict.connection.transport);
-  sonde_connection connection = {};
-  if (verdict.connection.transport == events::Transport::kSocket) {
-    // The kernel's key of a socket is not its descriptor: find it by its generation.
-    bool found = false;
-    ForEach([&](const sonde_connection_key& one, const sonde_connection& entry) {
-      if (one.tgid != key.tgid || one.transport != key.transport ||
-          entry.generation != verdict.connection.generation ||
-          entry.handle != verdict.connection.handle) {
-        return;
-      }
-      key.handle = one.handle;
-      connection = entry;
-      found = true;
-    });
-    if (!found) return absl::NotFoundError("the connection is gone");
-  } else if (bpf_map_lookup_elem(connections_, &key, &connection) != 0) {
-    return absl::NotFoundError("the connection is gone");
-  }
-  if (connection.generation != verdict.connection.generation) {
-    return absl::NotFoundError("the connection is gone and its handle is used again");
-  }
+  key.generation = verdict.connection.generation;
   sonde_verdict value = {};
-  value.generation = verdict.connection.generation;
   value.expires_ns = now + verdict.ttl_ns;
   value.mode = static_cast<uint32_t>(verdict.mode);
   value.prefix_bytes = verdict.prefix_bytes;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <set>
 
 #include "absl/status/status.h"
 #include "agent/capture/live_capture.h"
@@ -19,6 +20,9 @@ class ConnectionTable {
   ConnectionTable(int connections, int verdicts, uint32_t capacity)
       : connections_(connections), verdicts_(verdicts), capacity_(capacity) {}
 
+  /// Remembers which processes have connections, from what the ring tells.
+  void Note(const events::Event& event);
+
   /// Ends the connections of a process, all or (`except`) those of older images of it.
   void CloseAll(uint32_t pid, std::optional<events::ProcessId> except, events::CloseReason reason,
                 events::EventSink* sink);
@@ -26,7 +30,8 @@ class ConnectionTable {
   /// Counts the entries, and ends those that were idle longest when nine tenths are in use.
   void EvictIdle(events::MonoNs now, events::EventSink* sink);
 
-  /// Writes a verdict for the kernel, which compares the generation and the time itself.
+  /// Writes a verdict for the kernel. The key holds the generation: the next connection on the same
+  /// handle has another.
   absl::Status SetVerdict(const Verdict& verdict, events::MonoNs now);
 
   /// Entries at the last count.
@@ -42,6 +47,7 @@ class ConnectionTable {
   int verdicts_;
   uint32_t capacity_;
   size_t size_ = 0;
+  std::set<uint32_t> open_;  ///< Pids of processes that may have connections.
 };
 
 }  // namespace sonde::capture

@@ -93,7 +93,6 @@ class LiveSource final : public CaptureSource {
   std::set<std::pair<int32_t, uint64_t>> cgroups_;  ///< Subsystem and id.
   uint64_t records_ = 0;
   uint64_t bytes_ = 0;
-  uint64_t last_event_ns_ = 0;
   uint64_t tick_ns_ = 0;
   uint64_t clock_ns_ = 0;
   uint64_t gauge_ns_ = 0;
@@ -129,7 +128,13 @@ absl::Status LiveSource::Start() {
   connections_.emplace(maps.connections, maps.verdicts, options_.max_connections);
   losses_.emplace(maps.losses);
   prober_ = std::make_unique<Prober>(programs_.get(), keeper_.get(), multi_);
-  watch_ = std::make_unique<ProcessWatch>(prober_.get(), sink_);
+  const auto is_current = [map = maps.processes](const events::ProcessId& process) {
+    sonde_process known = {};
+    // One that has exited has no entry; then what procfs still shows is its last image's.
+    return bpf_map_lookup_elem(map, &process.pid, &known) != 0 ||
+           known.exec_generation == process.exec_generation;
+  };
+  watch_ = std::make_unique<ProcessWatch>(prober_.get(), is_current, sink_);
   config_ = {.enabled = 1,
              .self_tgid = static_cast<uint32_t>(getpid()),
              .v1_subsystem = -1,
@@ -237,6 +242,8 @@ absl::Status LiveSource::DeselectProcess(uint32_t pid) {
   if (bpf_map_lookup_elem(map, &pid, &known) != 0 || bpf_map_delete_elem(map, &pid) != 0) {
     return absl::NotFoundError(absl::StrCat("process ", pid, " is not selected"));
   }
+  // What was captured before still counts, and tells which connections there are.
+  if (absl::Status status = Consume(); !status.ok()) return status;
   connections_->CloseAll(pid, std::nullopt, events::CloseReason::kEvicted, sink_);
   return absl::OkStatus();
 }
@@ -279,6 +286,7 @@ void LiveSource::OnRecord(std::string_view bytes) {
   records_++;
   bytes_ += bytes.size();
   if (const std::optional<events::Event> event = DecodeRecord(bytes); event.has_value()) {
+    connections_->Note(*event);
     sink_->OnEvent(*event);
     return;
   }

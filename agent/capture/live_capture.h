@@ -118,7 +118,7 @@ class CaptureSource {
   /// Reads what the ring still holds, without waiting, until it is empty.
   virtual absl::Status Drain() = 0;
 
-  /// Hands a verdict to the kernel. NotFound when the connection is gone.
+  /// Hands a verdict to the kernel. One about a connection that is gone does nothing.
   virtual absl::Status SetVerdict(const Verdict& verdict) = 0;
 
   virtual CaptureStats stats() = 0;

@@ -35,10 +35,11 @@ void ProcessWatch::Announce(const ProcessRecord& record, bool by_exec) {
   started.comm = record.comm;
   started.parent_pid = record.parent.pid;
   absl::StatusOr<discovery::ProcessFacts> facts = discovery::ReadProcessFacts(process.pid);
-  if (facts.ok() && facts->start_ns == process.start_ns) {
+  // Asked after reading: what was read of an image that has been replaced meanwhile is another's.
+  if (facts.ok() && facts->start_ns == process.start_ns && is_current_(process)) {
     started.parent_pid = facts->parent_pid;
     started.uid = facts->uid;
-    started.comm = std::move(facts->comm);
+    if (started.comm.empty()) started.comm = std::move(facts->comm);
     started.executable = std::move(facts->executable);
     started.command_line = std::move(facts->command_line);
     started.cgroup = std::move(facts->cgroup);

@@ -4,10 +4,12 @@
 #define SONDE_AGENT_CAPTURE_PROCESS_WATCH_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,8 +22,12 @@ namespace sonde::capture {
 
 class ProcessWatch {
  public:
+  /// Whether the process still runs this image.
+  using IsCurrent = std::function<bool(const events::ProcessId&)>;
+
   /// `prober` and `sink` must outlive it.
-  ProcessWatch(Prober* prober, events::EventSink* sink) : prober_(prober), sink_(sink) {}
+  ProcessWatch(Prober* prober, IsCurrent is_current, events::EventSink* sink)
+      : prober_(prober), is_current_(std::move(is_current)), sink_(sink) {}
 
   /// A process that runs already and was selected by number or cgroup. Emits ProcessStarted once.
   void Met(const ProcessRecord& record);
@@ -50,6 +56,7 @@ class ProcessWatch {
   void TellLibraries(const Watched& watched, size_t count);
 
   Prober* prober_;
+  IsCurrent is_current_;
   events::EventSink* sink_;
   std::map<uint32_t, Watched> processes_;
 };

@@ -1,5 +1,7 @@
 #include "agent/discovery/elf_file.h"
 
+#include <bcc/bcc_elf.h>
+#include <bcc/bcc_syms.h>
 #include <elf.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -14,8 +16,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "bcc/bcc_elf.h"
-#include "bcc/bcc_syms.h"
 
 namespace sonde::discovery {
 namespace {

@@ -60,9 +60,11 @@ static __always_inline __u64 sonde_verdict_share(const struct sonde_connection_k
                                                  const struct sonde_connection* connection,
                                                  __u64 now, __u64 length) {
   struct sonde_config* settings = sonde_config_get();
+  struct sonde_verdict_key place = {
+      .tgid = key->tgid, .transport = key->transport, .generation = connection->generation};
   struct sonde_verdict* verdict;
   if (!settings || !settings->verdicts) return length;
-  verdict = bpf_map_lookup_elem(&verdicts, key);
+  verdict = bpf_map_lookup_elem(&verdicts, &place);
   return verdict ? sonde_allowed(verdict, connection, now, length) : length;
 }
 

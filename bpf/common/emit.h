@@ -243,8 +243,8 @@ static __always_inline void sonde_emit_buffer(struct sonde_connection* connectio
     struct sonde_piece piece = sonde_piece_at(shipment->total, shipment->allowed, at);
     __u64 next = at + piece.length;
     sonde_emit_piece(connection, &shipment->operation, &piece, shipment->source + at);
+    if (next >= shipment->total) break;
     SONDE_FORGET(at, next);
-    if (at >= shipment->total) break;
   }
 }
 

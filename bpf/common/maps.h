@@ -49,7 +49,7 @@ struct {
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 16384);
-  __type(key, struct sonde_connection_key);
+  __type(key, struct sonde_verdict_key);
   __type(value, struct sonde_verdict);
 } verdicts SEC(".maps");
 

@@ -166,8 +166,8 @@ static __always_inline void sonde_socket_data(const struct sonde_connection_key*
                                               const struct sonde_syscall* call, __u64 length) {
   __u8 direction = call->direction & 1;
   __u64 now = bpf_ktime_get_ns();
-  struct sonde_shipment known = {};
-  struct sonde_shipment shipment = {};
+  struct sonde_shipment known;
+  struct sonde_shipment shipment;
   __u64 allowed;
   __u64 offset;
   if (connection->socket_state <= SONDE_SOCKET_PLAIN && call->kind != SONDE_CALL_HOLE) {

@@ -198,7 +198,7 @@ struct sonde_cgroup_key {
 };
 SONDE_ABI_ASSERT(sizeof(struct sonde_cgroup_key) == 16);
 
-/* Maps `connections` and `verdicts`. */
+/* Map `connections`. */
 struct sonde_connection_key {
   __u32 tgid;
   __u32 transport;
@@ -245,16 +245,24 @@ SONDE_ABI_AT(sonde_connection, turn_bytes, 88);
 
 enum sonde_mode { SONDE_MODE_FULL = 0, SONDE_MODE_PREFIX = 1, SONDE_MODE_LENGTHS = 2 };
 
-/* Written by user space only; holds for one generation until it expires. */
-struct sonde_verdict {
+/* Map `verdicts`, written by user space only. The generation stands in the key, so that a verdict
+ * cannot reach the next connection on the same handle. */
+struct sonde_verdict_key {
+  __u32 tgid;
+  __u32 transport;
   __u64 generation;
+};
+SONDE_ABI_ASSERT(sizeof(struct sonde_verdict_key) == 16);
+
+struct sonde_verdict {
   __u64 expires_ns;
   __u32 mode;
   __u32 prefix_bytes;
 };
-SONDE_ABI_ASSERT(sizeof(struct sonde_verdict) == 24);
+SONDE_ABI_ASSERT(sizeof(struct sonde_verdict) == 16);
 
-/* Map `in_flight`. The stack pointer at entry tells nested invocations of one thread apart. */
+/* Map `in_flight`. The stack pointer at entry tells nested invocations of one thread apart. An
+ * entry whose kind is 0 is free. */
 struct sonde_invocation_key {
   __u32 tgid;
   __u32 reserved;

@@ -78,12 +78,12 @@ SONDE_INLINE __u64 sonde_account(struct sonde_connection* connection, __u8 direc
 }
 
 /* How many of the first bytes of an invocation a verdict lets through, asked after
- * sonde_account(). A verdict of another generation or past its time is none. */
+ * sonde_account(). A verdict past its time is none. */
 SONDE_INLINE __u64 sonde_allowed(const struct sonde_verdict* verdict,
                                  const struct sonde_connection* connection, __u64 now,
                                  __u64 length) {
   __u64 before;
-  if (verdict->generation != connection->generation || now >= verdict->expires_ns) return length;
+  if (now >= verdict->expires_ns) return length;
   if (verdict->mode == SONDE_MODE_LENGTHS) return 0;
   if (verdict->mode != SONDE_MODE_PREFIX) return length;
   before = connection->turn_bytes - length;
