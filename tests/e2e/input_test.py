@@ -67,7 +67,7 @@ class PricesTest(harness.SondeCase):
                 self.assertRegex(check.stderr + check.stdout, r"50-mine\.json:\d+: .+")
 
     def test_the_price_commands(self):
-        shown = self.sonde(["prices", "show", "gpt-5-mini"])
+        shown = self.sonde(["prices", "show", "--of", "openai", "gpt-5-mini"])
         self.assertEqual(shown.status, 0, shown.stderr)
         self.assertIn("gpt-5-mini", shown.stdout)
         good = self.folder_with(json.dumps(self.GOOD)) / "50-mine.json"

@@ -22,7 +22,8 @@ class LoadTest(harness.SondeCase):
         plans = []
         for process in range(PROCESSES):
             calls = [cases.call(("openai", "anthropic")[n % 3 == 0], f"load-{process}-{n}",
-                                stream=n % 2 == 0, chunks=200) for n in range(share)]
+                                stream=n % 2 == 0, chunks=200, timeout=240)
+                     for n in range(share)]
             plan = self.client_plan(calls, mode="async", concurrency=CLIENTS // PROCESSES)
             plans.append(plan.rename(self.folder / f"plan-{process}.json"))
         client = f"{harness.PYTHON} {harness.HERE / 'clients/sdk_client.py'}"
