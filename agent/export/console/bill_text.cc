@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <numeric>
+#include <utility>
 
 #include "agent/export/console/bill.h"
 #include "agent/export/console/display.h"
@@ -116,6 +117,17 @@ std::string Line(const Row& row, const std::array<size_t, kColumns.size()>& widt
   return line;
 }
 
+/// A row that is too long for the terminal all the same goes on below.
+std::string Lines(const std::string& line, const LineStyle& style, Colour colour) {
+  std::string text;
+  bool first = true;
+  for (const std::string& part : style.wrap ? Wrap(line, style.width) : std::vector{line}) {
+    text += (first ? "" : "\n") + Paint(part, colour, style.colour);
+    first = false;
+  }
+  return text + "\n";
+}
+
 std::string Table(const Bill& bill, const LineStyle& style) {
   std::vector<Row> table(1);
   for (size_t i = 0; i < kColumns.size(); ++i) table[0][i] = std::string(kColumns[i].title);
@@ -124,9 +136,11 @@ std::string Table(const Bill& bill, const LineStyle& style) {
   total.model = "total";
   table.push_back(MakeRow(total));
   const auto widths = Widths(table, style.width);
-  std::string text = Paint(Line(table.front(), widths), Colour::kDim, style.colour) + "\n";
-  for (size_t i = 1; i + 1 < table.size(); ++i) text += Line(table[i], widths) + "\n";
-  return text + Paint(Line(table.back(), widths), Colour::kBold, style.colour) + "\n";
+  std::string text = Lines(Line(table.front(), widths), style, Colour::kDim);
+  for (size_t i = 1; i + 1 < table.size(); ++i) {
+    text += Lines(Line(table[i], widths), style, Colour::kNone);
+  }
+  return text + Lines(Line(table.back(), widths), style, Colour::kBold);
 }
 
 /// "label     text", where the label is one of a few short words.
@@ -134,11 +148,15 @@ class Remarks {
  public:
   explicit Remarks(const LineStyle& style) : style_(style) {}
   void Add(std::string_view label, std::string_view text, Colour colour = Colour::kNone) {
-    text_ += Paint(PadRight(label, kLabel), colour, style_.colour);
-    text_ += text;
-    text_ += "\n";
+    std::string_view before = label;
+    const size_t width = std::max(style_.width, kLabel + 20) - kLabel;
+    for (const std::string& line :
+         style_.wrap ? Wrap(text, width) : std::vector{std::string(text)}) {
+      text_ += Paint(PadRight(before, kLabel), colour, style_.colour) + line + "\n";
+      before = "";
+    }
   }
-  const std::string& text() const { return text_; }
+  std::string Take() { return std::exchange(text_, {}); }
 
  private:
   const LineStyle& style_;
@@ -223,16 +241,16 @@ void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& m
 
 std::string Bill::Format(const BillFacts& facts, const LineStyle& style) const {
   Remarks remarks(style);
-  std::string text = Paint(PadRight("bill", kLabel), Colour::kBold, style.colour);
+  std::string text;
   if (calls() > 0) {
-    text += Plural(calls(), "call") + " to " + Plural(rows_.size(), "model") + "\n" +
-            Table(*this, style);
+    remarks.Add("bill", Plural(calls(), "call") + " to " + Plural(rows_.size(), "model"),
+                Colour::kBold);
+    text = remarks.Take() + Table(*this, style);
   }
-  bool first = true;
+  std::string_view label = calls() > 0 ? "" : "bill";
   for (const std::string& line : facts.silence) {
-    if (first) text += Sanitize(line, kLongestLine) + "\n";
-    if (!first) remarks.Add("", Sanitize(line, kLongestLine));
-    first = false;
+    remarks.Add(label, Sanitize(line, kLongestLine), Colour::kBold);
+    label = "";
   }
   AddMoney(remarks, *this, missing_units_);
   if (incomplete_calls_ > 0) {
@@ -262,12 +280,12 @@ std::string Bill::Format(const BillFacts& facts, const LineStyle& style) const {
     remarks.Add("note", "percentiles are of a random sample of " +
                             FormatCount(static_cast<int64_t>(Samples::kLimit)) + " calls");
   }
-  text += remarks.text();
+  text += remarks.Take();
   std::string foot = "unseen (" + std::to_string(unseen) + "), lost (" +
                      std::to_string(Sum(facts.losses)) + "), incomplete (" +
                      std::to_string(incomplete_calls_) + ")";
   if (!facts.price_book.empty()) foot += "; prices of " + Sanitize(facts.price_book);
-  return text + Paint(foot, Colour::kDim, style.colour) + "\n";
+  return text + Lines(foot, style, Colour::kDim);
 }
 
 }  // namespace sonde::exporter::console

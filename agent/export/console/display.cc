@@ -112,6 +112,30 @@ std::string Fit(std::string_view text, size_t width) {
   return std::string(text.substr(0, bytes)) + std::string(kCut.substr(0, std::min(width, 2UL)));
 }
 
+std::vector<std::string> Wrap(std::string_view text, size_t width) {
+  const Utf8Scope scope;
+  width = std::max<size_t>(width, 2);
+  std::vector<std::string> lines;
+  while (DisplayWidth(text) > width) {
+    size_t used = 0;
+    size_t bytes = 0;
+    size_t blank = 0;  // Where the last word that fits ends.
+    while (bytes < text.size()) {
+      const Character next = Next(text.substr(bytes));
+      if (text[bytes] == ' ') blank = bytes;
+      if (used + static_cast<size_t>(next.columns) > width) break;
+      used += static_cast<size_t>(next.columns);
+      bytes += next.bytes;
+    }
+    const size_t end = blank > 0 ? blank : bytes;
+    lines.emplace_back(text.substr(0, end));
+    text.remove_prefix(end);
+    while (text.starts_with(' ')) text.remove_prefix(1);
+  }
+  lines.emplace_back(text);
+  return lines;
+}
+
 std::string PadLeft(std::string_view text, size_t width) {
   const size_t used = DisplayWidth(text);
   return std::string(width > used ? width - used : 0, ' ') + std::string(text);

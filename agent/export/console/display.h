@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sonde::exporter::console {
 
@@ -23,6 +24,9 @@ std::string Fit(std::string_view text, size_t width);
 /// Filled with blanks to `width` columns; longer text stays as it is.
 std::string PadLeft(std::string_view text, size_t width);
 std::string PadRight(std::string_view text, size_t width);
+
+/// Lines of at most `width` columns, broken at blanks where there are any.
+std::vector<std::string> Wrap(std::string_view text, size_t width);
 
 /// "1,204".
 std::string FormatCount(int64_t value);

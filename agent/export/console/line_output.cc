@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <optional>
@@ -37,6 +38,18 @@ bool HasRoom(int fd, int timeout_ms) {
   return poll(&poller, 1, timeout_ms) > 0;
 }
 
+/// `width` blanks; where the terminal is known to understand it, as one blank and a repetition.
+std::string LineOfBlanks(size_t width) {
+  constexpr std::array<std::string_view, 6> kRepeating = {"xterm", "alacritty", "foot",
+                                                          "kitty", "vte",       "wezterm"};
+  const char* value = std::getenv("TERM");
+  const std::string_view term = value == nullptr ? "" : value;
+  const bool repeats = std::any_of(kRepeating.begin(), kRepeating.end(),
+                                   [&](std::string_view name) { return term.starts_with(name); });
+  if (!repeats || width < 2) return std::string(width, ' ');
+  return " \x1b[" + std::to_string(width - 1) + "b";
+}
+
 bool IsSet(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0';
@@ -54,7 +67,8 @@ LineOutput::LineOutput(const Options& options)
 
 LineStyle LineOutput::style() const {
   LineStyle style{.width = kWidthWithoutTerminal, .colour = colour_, .wrap = is_terminal_};
-  if (is_terminal_) style.width = std::max(TerminalWidth(options_.fd), kLeastWidth);
+  // The last column stays free: some terminals begin a new line as soon as it is written.
+  if (is_terminal_) style.width = std::max(TerminalWidth(options_.fd) - 1, kLeastWidth);
   if (const auto columns = ParseWidth(std::getenv("COLUMNS"))) style.width = *columns;
   return style;
 }
@@ -92,7 +106,7 @@ void LineOutput::Emit(std::string_view text, bool fresh) {
   // A line's worth of blanks wraps when the cursor is not in the first column and does not when it
   // is; the return then stands at the start of an empty line either way.
   if (fresh && options_.fresh_line && smart_) {
-    out = std::string(TerminalWidth(options_.fd), ' ') + "\r";
+    out = LineOfBlanks(TerminalWidth(options_.fd)) + "\r";
   }
   const bool raw_output = known && ((mode.c_oflag & OPOST) == 0 || (mode.c_oflag & ONLCR) == 0);
   for (char c : text) {

@@ -68,6 +68,21 @@ struct Cell {
   Colour colour = Colour::kNone;
 };
 
+constexpr std::string_view kIndent = "    ";
+
+/// Writes the gap before `width` columns of text, or begins a new line when they do not fit.
+void BeginCell(size_t width, const LineStyle& style, std::string& line, size_t& used) {
+  if (used == 0) return;
+  if (style.wrap && used + kGap.size() + width > style.width) {
+    while (line.ends_with(' ')) line.pop_back();
+    line += "\n" + std::string(kIndent);
+    used = kIndent.size();
+  } else {
+    line += kGap;
+    used += kGap.size();
+  }
+}
+
 /// Collects the cells of one line.
 class LineBuilder {
  public:
@@ -96,13 +111,17 @@ class LineBuilder {
     model.text = Fit(model.text, model.width);
   }
 
-  std::string Join(bool colour) const {
+  /// `used` becomes the columns of the last line. Cells that do not fit begin a line of their own.
+  std::string Join(const LineStyle& style, size_t& used) const {
     std::string line;
+    used = 0;
     for (const Cell& cell : cells_) {
-      if (!line.empty()) line += kGap;
-      const std::string padded =
+      std::string text =
           cell.right ? PadLeft(cell.text, cell.width) : PadRight(cell.text, cell.width);
-      line += Paint(padded, cell.colour, colour && !cell.text.empty());
+      BeginCell(DisplayWidth(cell.text), style, line, used);
+      if (style.wrap) text = Fit(text, style.width - used);
+      line += Paint(text, cell.colour, style.colour && !cell.text.empty());
+      used += DisplayWidth(text);
     }
     while (line.ends_with(' ')) line.pop_back();
     return line;
@@ -192,18 +211,11 @@ std::vector<std::pair<std::string, Colour>> Remarks(const calls::Call& call,
 /// Behind the line as long as there is room, then on lines of their own.
 void AppendRemarks(const calls::Call& call, const LineContext& context, const LineStyle& style,
                    size_t used, std::string& line) {
-  constexpr std::string_view kIndent = "    ";
-  for (const auto& [text, colour] : Remarks(call, context)) {
-    const size_t width = DisplayWidth(text);
-    if (style.wrap && used + kGap.size() + width > style.width) {
-      line += "\n" + std::string(kIndent);
-      used = kIndent.size();
-    } else {
-      line += kGap;
-      used += kGap.size();
-    }
+  for (const auto& [remark, colour] : Remarks(call, context)) {
+    BeginCell(DisplayWidth(remark), style, line, used);
+    const std::string text = style.wrap ? Fit(remark, style.width - used) : remark;
     line += Paint(text, colour, style.colour);
-    used += width;
+    used += DisplayWidth(text);
   }
   if (call.error_message.empty() || used + kGap.size() + kMessageLeast > style.width) return;
   const std::string message = Sanitize(MaskSecrets(call.error_message));
@@ -214,8 +226,9 @@ void AppendRemarks(const calls::Call& call, const LineContext& context, const Li
 }  // namespace
 
 bool IsUnbilledError(const calls::Call& call) {
-  return call.error != calls::ErrorClass::kNone && !call.quote.total &&
-         call.quote.reason == "no_usage" && call.response.usage.empty();
+  const bool no_price = call.quote.reason == "not_billed" || call.quote.reason == "no_usage";
+  return call.error != calls::ErrorClass::kNone && !call.quote.total && no_price &&
+         call.response.usage.empty();
 }
 
 std::string ModelText(const calls::Call& call) {
@@ -260,8 +273,9 @@ std::string LiveLine(const calls::Call& call, const LineContext& context, const 
     line.Add(kCost, cost, false, call.quote.total ? Colour::kGreen : Colour::kYellow);
   }
   line.ShortenModel();
-  std::string text = line.Join(style.colour);
-  AppendRemarks(call, context, style, line.Width(), text);
+  size_t used = 0;
+  std::string text = line.Join(style, used);
+  AppendRemarks(call, context, style, used, text);
   return text;
 }
 
