@@ -64,10 +64,11 @@ class Player {
     const uint8_t what = input.Byte();
     const size_t which = what >> 6;
     Peer& peer = peers_[which];
-    const ConnectionId id{.process = {.pid = 1 + (which & 1U), .start_ns = 1},
-                          .transport = static_cast<sonde::events::Transport>(1 + (which >> 1)),
-                          .handle = which,
-                          .generation = peer.generation};
+    const ConnectionId id{
+        .process = {.pid = static_cast<uint32_t>(1 + (which & 1U)), .start_ns = 1},
+        .transport = static_cast<sonde::events::Transport>(1 + (which >> 1)),
+        .handle = which,
+        .generation = peer.generation};
     now_ += 1'000'000;
     switch (what & 7U) {
       case 0:
