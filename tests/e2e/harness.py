@@ -96,7 +96,7 @@ class Simulator:
     def client_environment(self) -> dict:
         return {"SSL_CERT_FILE": str(self.ca), "NODE_EXTRA_CA_CERTS": str(self.ca),
                 "CURL_CA_BUNDLE": str(self.ca), "NO_PROXY": "*", "no_proxy": "*",
-                "PYTHONDONTWRITEBYTECODE": "1"}
+                "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
 
     def books(self) -> list:
         """All entries so far, in the order in which calls ended."""

@@ -419,16 +419,24 @@ termios.tcsetattr(0, termios.TCSADRAIN, old)
         self.assertEqual(raw, "")
         self.assertIn("gpt-5-mini", after)
 
-    def test_lines_wait_while_the_alternate_screen_is_on(self):
+    def test_lines_wait_while_a_full_screen_program_runs(self):
+        """The alternate screen as full-screen programs use it: with canonical input off. (What a
+        program merely prints to its terminal is between the two of them.)"""
         body = self.folder / "body"
         body.write_text(harness.raw_body(cases.call("openai", "alternate")))
-        script = (r"printf '\033[?1049hALT-BEGIN'; "
-                  f"curl -sS -o /dev/null --data-binary @{body} "
-                  f"{self.simulator.openai}/v1/chat/completions; "
-                  "until [ -s records.jsonl ]; do :; done; "
-                  r"printf 'ALT-END\033[?1049l'")
+        code = f"""
+import subprocess, termios, tty
+old = termios.tcgetattr(0)
+tty.setcbreak(0)
+print("\\x1b[?1049hALT-BEGIN", end="", flush=True)
+subprocess.run(["curl", "-sS", "-o", "/dev/null", "--data-binary", "@{body}",
+                "{self.simulator.openai}/v1/chat/completions"], check=True)
+while not open("records.jsonl").read(): pass
+print("ALT-END\\x1b[?1049l", end="", flush=True)
+termios.tcsetattr(0, termios.TCSADRAIN, old)
+"""
         status, shown = self.on_terminal(["-o", self.folder / "records.jsonl"],
-                                         ["sh", "-c", script])
+                                         ["/usr/bin/python3", "-c", code])
         self.assertEqual(status, 0, shown)
         inside, after = shown.split("ALT-BEGIN")[1].split("ALT-END")
         self.assertEqual(inside, "")
