@@ -19,10 +19,13 @@ inline constexpr int64_t kMaxCount = 100'000'000;
 template <size_t N>
 class Counts {
  public:
-  void Clear() { *this = Counts(); }
+  void Clear() {
+    if (touched_) *this = Counts();
+  }
   /// Takes a value over when it is a whole number from 0 to kMaxCount. Anything else that is not
   /// null sets malformed().
   void Set(size_t field, const json::Scalar& scalar) {
+    touched_ = true;
     values_[field].reset();
     if (scalar.kind == json::Kind::kNull) return;
     const std::optional<int64_t> value = json::ToInteger(scalar);
@@ -33,11 +36,15 @@ class Counts {
     values_[field] = value;
   }
   const std::optional<int64_t>& operator[](size_t field) const { return values_[field]; }
-  void Put(size_t field, std::optional<int64_t> value) { values_[field] = value; }
+  void Put(size_t field, std::optional<int64_t> value) {
+    touched_ = true;
+    values_[field] = value;
+  }
   bool malformed() const { return malformed_; }
 
  private:
   std::array<std::optional<int64_t>, N> values_{};
+  bool touched_ = false;
   bool malformed_ = false;
 };
 

@@ -28,6 +28,7 @@ json::Paths ErrorPaths() {
 
 void ErrorFields::OnStart(json::Tag tag) {
   if (tag != kErrorTag) return;
+  touched_ = true;
   present_ = true;
   type_.clear();
   code_.clear();
@@ -37,6 +38,7 @@ void ErrorFields::OnStart(json::Tag tag) {
 
 bool ErrorFields::OnScalar(json::Tag tag, const json::Scalar& scalar) {
   if (tag < kErrorTag || tag >= kFirstDialectTag) return false;
+  touched_ = true;
   const bool has_text = scalar.kind == json::Kind::kString || scalar.kind == json::Kind::kNumber;
   const std::string_view text = has_text ? scalar.text : std::string_view();
   switch (tag) {

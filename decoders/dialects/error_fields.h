@@ -35,7 +35,9 @@ json::Paths ErrorPaths();
 /// The error members of one document.
 class ErrorFields {
  public:
-  void Clear() { *this = ErrorFields(); }
+  void Clear() {
+    if (touched_) *this = ErrorFields();
+  }
   void OnStart(json::Tag tag);
   /// Returns whether the tag was one of ErrorTag.
   bool OnScalar(json::Tag tag, const json::Scalar& scalar);
@@ -47,6 +49,7 @@ class ErrorFields {
 
  private:
   bool present_ = false;
+  bool touched_ = false;  ///< Something was set since the last Clear().
   std::string type_, code_, message_, detail_code_;
   std::string loose_type_, loose_code_, loose_message_;
 };

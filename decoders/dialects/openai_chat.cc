@@ -159,6 +159,11 @@ struct Choice {
 struct SeenUsage {
   OpenAiUsage usage;
   bool complete = false;  ///< Its closing brace was seen.
+
+  void Clear() {
+    usage.counts.Clear();
+    usage.is_xai = complete = false;
+  }
 };
 
 /// What one document said. Taken over once the document is complete.
@@ -181,7 +186,8 @@ struct Document {
     }
     choices.clear();
     choice_count = fragment_count = fragment_bytes = 0;
-    usage = groq_usage = SeenUsage();
+    usage.Clear();
+    groq_usage.Clear();
     timings.Clear();
     cost_pico.reset();
     text = thought = false;
@@ -266,11 +272,11 @@ void OpenAiChatReader::OnStart(Tag tag, Kind) {
       AddTool(true);
       break;
     case kUsage:
-      document_.usage = SeenUsage();
+      document_.usage.Clear();
       document_.cost_pico.reset();
       break;
     case kGroqUsage:
-      document_.groq_usage = SeenUsage();
+      document_.groq_usage.Clear();
       break;
     default:
       break;

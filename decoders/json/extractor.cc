@@ -121,7 +121,15 @@ void Extractor::Reset() {
 void Extractor::Feed(std::string_view bytes) {
   const char* p = bytes.data();
   const char* const end = p + bytes.size();
-  while (p < end) p = Step(p, end);
+  while (p < end) {
+    // The way of most members: what follows is a comma and another key.
+    if (state_ == State::kAfter && end - p > 1 && p[0] == ',' && p[1] == '"' &&
+        !frames_[depth_ - 1].array) {
+      p = ReadKey(p + 2, end);
+    } else {
+      p = Step(p, end);
+    }
+  }
 }
 
 bool Extractor::Finish() {
@@ -254,7 +262,11 @@ const char* Extractor::ReadKey(const char* p, const char* end) {
   const char* const stop = FindQuoteOrBackslash(p, end);
   if (stop < end && *stop == '"') {
     EndKey({p, static_cast<size_t>(stop - p)});
-    return stop + 1;
+    p = stop + 1;
+    if (end - p < 3 || *p != ':') return p;
+    p += p[1] == ' ' ? 2 : 1;
+    state_ = State::kValue;
+    return IsBlank(*p) ? p : ReadValue(p, end);
   }
   // Cut or escaped: collect it.
   state_ = State::kKeyText;
@@ -307,11 +319,16 @@ const char* Extractor::ReadString(const char* p, const char* end) {
       return stop + 1;
     }
     if (stop > p && use_ != Use::kPass) Piece({p, static_cast<size_t>(stop - p)});
-    if (stop < end) {
+    if (stop == end) return end;
+    if (end - stop > 1 && (stop[1] != 'u' || use_ == Use::kPass)) {
+      if (use_ != Use::kPass) {
+        const char c = SimpleEscape(stop[1]);
+        Piece({&c, 1});
+      }
+      p = stop + 2;
+    } else {
       escape_ = 1;
       p = stop + 1;
-    } else {
-      p = end;
     }
   }
   return p;

@@ -19,7 +19,7 @@ Paths Join(std::initializer_list<Paths> lists) {
   return all;
 }
 
-Schema::Schema(const Paths& paths) : nodes_(2), keys_(1), slots_(kSlots) {
+Schema::Schema(const Paths& paths) : nodes_(2), keys_(1), slots_(size_t{1} << kSlotBits, kNone) {
   for (const PathSpec& spec : paths) Add(spec);
 }
 
@@ -28,10 +28,11 @@ Schema::NodeIndex Schema::Child(NodeIndex parent, std::string_view key) {
   const auto made = static_cast<NodeIndex>(nodes_.size());
   nodes_.emplace_back();
   nodes_[parent].has_keys = true;
-  Slot& slot = slots_[Hash(parent, key)];
+  const Words words = WordsOf(key);
+  NodeIndex& slot = slots_[Slot(parent, words)];
   const auto index = static_cast<NodeIndex>(keys_.size());
-  keys_.push_back({parent, made, slot.first, std::string(key)});
-  slot.first = index;
+  keys_.push_back({parent, made, slot, words, std::string(key)});
+  slot = index;
   return made;
 }
 

@@ -2,7 +2,9 @@
 #ifndef SONDE_DECODERS_JSON_SCHEMA_H_
 #define SONDE_DECODERS_JSON_SCHEMA_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -59,39 +61,59 @@ class Schema {
   const Node& node(NodeIndex index) const { return nodes_[index]; }
   /// The node of `key` in an object at `parent`, or kNone.
   NodeIndex Find(NodeIndex parent, std::string_view key) const {
-    const Slot* slot = &slots_[Hash(parent, key)];
-    for (NodeIndex at = slot->first; at != kNone; at = keys_[at].next) {
+    const Words words = WordsOf(key);
+    for (NodeIndex at = slots_[Slot(parent, words)]; at != kNone; at = keys_[at].next) {
       const Key& candidate = keys_[at];
-      if (candidate.parent == parent && candidate.text == key) return candidate.node;
+      if (candidate.words.first == words.first && candidate.words.last == words.last &&
+          candidate.parent == parent && candidate.text.size() == key.size() &&
+          (key.size() <= 2 * sizeof(uint64_t) || candidate.text == key)) {
+        return candidate.node;
+      }
     }
     return kNone;
   }
 
  private:
-  static constexpr size_t kSlots = 512;
-  struct Slot {
-    NodeIndex first = kNone;
+  static constexpr int kSlotBits = 9;
+  /// The first and the last eight bytes of a key (they overlap in short ones): all of it up to
+  /// sixteen bytes.
+  struct Words {
+    uint64_t first = 0;
+    uint64_t last = 0;
   };
   struct Key {
     NodeIndex parent = kNone;
     NodeIndex node = kNone;
     NodeIndex next = kNone;
+    Words words;
     std::string text;
   };
 
-  static size_t Hash(NodeIndex parent, std::string_view key) {
-    if (key.empty()) return parent % kSlots;
-    const auto first = static_cast<uint8_t>(key.front());
-    const auto last = static_cast<uint8_t>(key.back());
-    const auto middle = static_cast<uint8_t>(key[key.size() / 2]);
-    return (parent * 41U + key.size() * 7U + first + last * 3U + middle * 5U) % kSlots;
+  template <typename T>
+  static uint64_t Load(const char* bytes) {
+    T word;
+    memcpy(&word, bytes, sizeof(word));
+    return word;
+  }
+  static Words WordsOf(std::string_view key) {
+    const char* const begin = key.data();
+    const char* const end = begin + key.size();
+    if (key.size() >= 8) return {Load<uint64_t>(begin), Load<uint64_t>(end - 8)};
+    if (key.size() >= 4) return {Load<uint32_t>(begin), Load<uint32_t>(end - 4)};
+    if (key.size() >= 2) return {Load<uint16_t>(begin), Load<uint16_t>(end - 2)};
+    return {key.empty() ? uint64_t{0} : static_cast<uint8_t>(*begin), 0};
+  }
+  static size_t Slot(NodeIndex parent, const Words& words) {
+    constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;
+    const uint64_t mixed = (words.first ^ (words.last << 1 | words.last >> 63) ^ parent) * kOdd;
+    return static_cast<size_t>(mixed >> (64 - kSlotBits));
   }
   NodeIndex Child(NodeIndex parent, std::string_view key);
   void Add(const PathSpec& spec);
 
   std::vector<Node> nodes_;
   std::vector<Key> keys_;
-  std::vector<Slot> slots_;
+  std::vector<NodeIndex> slots_;  // The first key of each.
 };
 
 }  // namespace sonde::json

@@ -21,53 +21,44 @@ bool HasLongRun(uint64_t bits) {
   return (bits & eight >> 32) != 0;
 }
 
-bool IsBreak(char c) { return static_cast<signed char>(c) <= ' '; }
-
 }  // namespace
 
 void TextCounter::Add(std::string_view piece) {
   const char* p = piece.data();
-  uint64_t rest = piece.size();
-  for (; rest >= kBlockBytes; rest -= kBlockBytes, p += kBlockBytes) AddBlock(p);
-  AddBytes(p, rest);
+  size_t rest = piece.size();
+  for (; rest >= kBlockBytes; rest -= kBlockBytes, p += kBlockBytes) AddBlock(p, kBlockBytes);
+  if (rest == 0) return;
+  char padded[kBlockBytes];
+  memcpy(padded, p, rest);
+  AddBlock(padded, rest);
 }
 
-void TextCounter::AddBlock(const char* bytes) {
+/// `count`: bytes of the block that are text, at least one.
+void TextCounter::AddBlock(const char* bytes, size_t count) {
   const Block block(bytes);
-  const uint64_t high = block.High();
-  ascii_ += kBlockBytes - static_cast<uint64_t>(std::popcount(high));
-  if (high != 0) wide_ += static_cast<uint64_t>(std::popcount(block.Leads()));
-  const uint64_t breaks = block.AtMost(' ');
+  const uint64_t text = count == kBlockBytes ? ~uint64_t{0} : (uint64_t{1} << count) - 1;
+  const uint64_t breaks = block.AtMost(' ') & text;
+  ascii_ += count;
+  if (const uint64_t high = block.High() & text; high != 0) {
+    ascii_ -= static_cast<uint64_t>(std::popcount(high));
+    wide_ += static_cast<uint64_t>(std::popcount(block.Leads() & text));
+  }
   if (breaks == 0) {
-    run_ += kBlockBytes;
+    run_ += count;
     return;
   }
   // The open run ends at the first break, a new one begins after the last. A long run that lies
   // wholly inside is rare.
   const int first = std::countr_zero(breaks);
-  const int after_last = std::countl_zero(breaks);
+  const int last = 63 - std::countl_zero(breaks);
   run_ += static_cast<uint64_t>(first);
   Break();
-  if (HasLongRun(~breaks)) {
-    const int last = 63 - after_last;
+  if (last - first > static_cast<int>(kLongRun) && HasLongRun(~breaks & text)) {
     for (int i = first + 1; i <= last; ++i) {
       (breaks >> i & 1) != 0 ? Break() : static_cast<void>(++run_);
     }
   }
-  run_ = static_cast<uint64_t>(after_last);
-}
-
-void TextCounter::AddBytes(const char* bytes, uint64_t count) {
-  for (uint64_t i = 0; i < count; ++i) {
-    const auto byte = static_cast<uint8_t>(bytes[i]);
-    ascii_ += byte < 0x80;
-    wide_ += byte >= 0xc0;
-    if (IsBreak(bytes[i])) {
-      Break();
-    } else {
-      ++run_;
-    }
-  }
+  run_ = count - 1 - static_cast<uint64_t>(last);
 }
 
 void TextCounter::Break() {

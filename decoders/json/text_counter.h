@@ -2,6 +2,7 @@
 #ifndef SONDE_DECODERS_JSON_TEXT_COUNTER_H_
 #define SONDE_DECODERS_JSON_TEXT_COUNTER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -23,8 +24,7 @@ class TextCounter {
   uint64_t unbroken_run_bytes() const { return long_ + (run_ >= kLongRun ? run_ : 0); }
 
  private:
-  void AddBlock(const char* bytes);
-  void AddBytes(const char* bytes, uint64_t count);
+  void AddBlock(const char* bytes, size_t count);
 
   uint64_t ascii_ = 0;
   uint64_t wide_ = 0;

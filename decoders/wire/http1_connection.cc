@@ -211,11 +211,12 @@ void Http1Connection::Impl::FeedFirst(Half& side, std::string_view bytes, Stamp 
       side.first = stamp;
       return;
     case Start::kTls:
-      Mute(Protocol::kTls, stamp);
-      return;
     case Start::kOther:
-      Mute(Protocol::kUnknown, stamp);
-      return;
+      if (!http_seen_) {
+        Mute(LookAtStart(bytes) == Start::kTls ? Protocol::kTls : Protocol::kUnknown, stamp);
+        return;
+      }
+      [[fallthrough]];  // An answer to HTTP that is none.
     case Start::kText:
       side.mode = Mode::kMessages;
       FeedMessages(side, bytes, stamp);
@@ -571,7 +572,8 @@ void Http1Connection::Impl::Mute(Protocol protocol, Stamp stamp) {
     side->mode = Mode::kMuted;
     side->parser.Reset();
     side->start.clear();
-    DropHeld(*side);
+    side->held.clear();  // The other protocol's.
+    side->held_bytes = 0;
     if (side->message) EndMessage(*side, MessageEnd::kUpgraded, stamp);
   }
   while (!exchanges_.empty()) {

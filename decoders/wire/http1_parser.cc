@@ -49,9 +49,6 @@ const llhttp_settings_t& Http1Parser::Settings() {
     made.on_header_field_complete = &OnNameComplete;
     made.on_header_value = &OnValue;
     made.on_headers_complete = &OnHeadersComplete;
-    made.on_body = &OnBodyBytes;
-    made.on_chunk_header = &OnChunkHeader;
-    made.on_chunk_complete = &OnChunkComplete;
     made.on_message_complete = &OnMessageComplete;
     return made;
   }();
@@ -59,6 +56,11 @@ const llhttp_settings_t& Http1Parser::Settings() {
 }
 
 void Http1Parser::Reset() {
+  ReadyForHead();
+  FinishMessage();
+}
+
+void Http1Parser::ReadyForHead() {
   llhttp_init(&llhttp_, kind_ == Kind::kRequest ? HTTP_REQUEST : HTTP_RESPONSE, &Settings());
   llhttp_.data = this;
   // RFC 9112 section 6.3: Transfer-Encoding overrides Content-Length. Both ends of a connection
@@ -67,14 +69,13 @@ void Http1Parser::Reset() {
   llhttp_set_lenient_transfer_encoding(&llhttp_, 1);
   // Whether a connection ends is for its ends to say: a message after "close" is read, too.
   llhttp_set_lenient_keep_alive(&llhttp_, 1);
-  FinishMessage();
 }
 
 void Http1Parser::FinishMessage() {
   state_ = State::kHead;
   part_ = Part::kNone;
   begun_ = false;
-  in_chunk_data_ = false;
+  chunked_ = ChunkedBody();
   head_bytes_ = 0;
   head_seen_ = 0;
   remaining_ = 0;
@@ -88,15 +89,37 @@ Http1Parser::Result Http1Parser::Feed(std::string_view bytes) {
     case State::kUntilClose:
       if (!bytes.empty()) sink_->OnBody(bytes);
       return {Status::kNeedMore, bytes.size()};
-    case State::kHead:
     case State::kChunked:
+      return FeedChunked(bytes);
+    case State::kHead:
       break;
   }
-  const Result head = FeedLlhttp(bytes);
-  // A head with a body that is counted here: llhttp is done with the message, we are not.
+  const Result head = FeedHead(bytes);
+  // llhttp is done with the message at the end of its head; with a body, we are not.
   if (head.status != Status::kMessageEnd || state_ == State::kHead) return head;
   const Result body = Feed(bytes.substr(head.consumed));
   return {body.status, head.consumed + body.consumed};
+}
+
+Http1Parser::Result Http1Parser::FeedChunked(std::string_view bytes) {
+  std::string_view rest = bytes;
+  std::string_view data;
+  while (true) {
+    const ChunkedBody::Status status = chunked_.Next(&rest, &data);
+    const size_t consumed = bytes.size() - rest.size();
+    switch (status) {
+      case ChunkedBody::Status::kData:
+        sink_->OnBody(data);
+        break;
+      case ChunkedBody::Status::kNeedMore:
+        return {Status::kNeedMore, consumed};
+      case ChunkedBody::Status::kBroken:
+        return {Status::kGarbled, consumed};
+      case ChunkedBody::Status::kEnd:
+        FinishMessage();
+        return {Status::kMessageEnd, consumed};
+    }
+  }
 }
 
 Http1Parser::Result Http1Parser::FeedLength(std::string_view bytes) {
@@ -108,20 +131,19 @@ Http1Parser::Result Http1Parser::FeedLength(std::string_view bytes) {
   return {Status::kMessageEnd, taken};
 }
 
-Http1Parser::Result Http1Parser::FeedLlhttp(std::string_view bytes) {
+Http1Parser::Result Http1Parser::FeedHead(std::string_view bytes) {
   if (bytes.empty()) return {Status::kNeedMore, 0};
-  const bool was_in_head = state_ == State::kHead;
   const llhttp_errno_t error = llhttp_execute(&llhttp_, bytes.data(), bytes.size());
   if (error == HPE_OK) {
-    if (was_in_head && state_ == State::kHead) head_seen_ += bytes.size();
+    head_seen_ += bytes.size();
     if (head_seen_ > head_limit_) return {Status::kGarbled, bytes.size()};
     return {Status::kNeedMore, bytes.size()};
   }
   const char* const stop = llhttp_get_error_pos(&llhttp_);
   const size_t consumed = stop == nullptr ? 0 : static_cast<size_t>(stop - bytes.data());
   if (error == HPE_PAUSED) {
-    llhttp_resume(&llhttp_);
-    if (state_ == State::kHead || state_ == State::kChunked) FinishMessage();
+    ReadyForHead();  // Afresh: a length that it has not counted down would be added to the next.
+    if (state_ == State::kHead) FinishMessage();
     return {Status::kMessageEnd, consumed};
   }
   return {error == HPE_PAUSED_H2_UPGRADE ? Status::kHttp2 : Status::kGarbled, consumed};
@@ -139,10 +161,7 @@ uint64_t Http1Parser::Hole(uint64_t length) {
       return inside;
     }
     case State::kChunked:
-      // llhttp counts down content_length while it is inside a chunk's data.
-      if (!in_chunk_data_ || length > llhttp_.content_length) return 0;
-      llhttp_.content_length -= length;
-      return length;
+      return chunked_.Hole(length) ? length : 0;
   }
   return 0;
 }
@@ -188,9 +207,7 @@ int Http1Parser::HeadersComplete() {
   if (HasNoBody()) return kNoBodyFollows;
   if (chunked) {
     state_ = State::kChunked;
-    return 0;
-  }
-  if ((llhttp_.flags & F_CONTENT_LENGTH) != 0 && !coded) {
+  } else if ((llhttp_.flags & F_CONTENT_LENGTH) != 0 && !coded) {
     remaining_ = llhttp_.content_length;
     if (remaining_ > 0) state_ = State::kLength;
   } else if (kind_ == Kind::kResponse) {
@@ -221,7 +238,6 @@ int Http1Parser::OnUrl(llhttp_t* parser, const char* at, size_t length) {
 
 int Http1Parser::OnName(llhttp_t* parser, const char* at, size_t length) {
   Http1Parser* self = Self(parser);
-  if (self->state_ != State::kHead) return 0;  // A trailer.
   if (!self->Room(length)) return kStop;
   auto& headers = self->head_.headers;
   if (self->part_ != Part::kName) {
@@ -244,28 +260,12 @@ int Http1Parser::OnNameComplete(llhttp_t* parser) {
 
 int Http1Parser::OnValue(llhttp_t* parser, const char* at, size_t length) {
   Http1Parser* self = Self(parser);
-  if (self->state_ != State::kHead) return 0;
   if (!self->Room(length) || self->head_.headers.empty()) return kStop;
   self->head_.headers.back().value.append(at, length);
   return 0;
 }
 
 int Http1Parser::OnHeadersComplete(llhttp_t* parser) { return Self(parser)->HeadersComplete(); }
-
-int Http1Parser::OnBodyBytes(llhttp_t* parser, const char* at, size_t length) {
-  if (length > 0) Self(parser)->sink_->OnBody({at, length});
-  return 0;
-}
-
-int Http1Parser::OnChunkHeader(llhttp_t* parser) {
-  Self(parser)->in_chunk_data_ = parser->content_length > 0;
-  return 0;
-}
-
-int Http1Parser::OnChunkComplete(llhttp_t* parser) {
-  Self(parser)->in_chunk_data_ = false;
-  return 0;
-}
 
 int Http1Parser::OnMessageComplete(llhttp_t*) { return HPE_PAUSED; }
 

@@ -10,12 +10,12 @@
 #include <string_view>
 #include <vector>
 
+#include "decoders/wire/chunked_body.h"
 #include "decoders/wire/http.h"
 
 namespace sonde::wire {
 
-/// llhttp reads heads and chunked bodies. Bodies of known length and those that end with the
-/// connection are counted here, so that lost bytes inside them can be passed over.
+/// llhttp reads heads. Bodies are counted here, so that lost bytes inside them can be passed over.
 class Http1Parser {
  public:
   enum class Kind : uint8_t { kRequest, kResponse };
@@ -79,7 +79,9 @@ class Http1Parser {
   enum class Part : uint8_t { kNone, kName, kValue };
 
   Result FeedLength(std::string_view bytes);
-  Result FeedLlhttp(std::string_view bytes);
+  Result FeedChunked(std::string_view bytes);
+  Result FeedHead(std::string_view bytes);
+  void ReadyForHead();
   bool Room(size_t bytes);
   int HeadersComplete();
   bool HasNoBody() const;
@@ -94,9 +96,6 @@ class Http1Parser {
   static int OnNameComplete(llhttp_t* parser);
   static int OnValue(llhttp_t* parser, const char* at, size_t length);
   static int OnHeadersComplete(llhttp_t* parser);
-  static int OnBodyBytes(llhttp_t* parser, const char* at, size_t length);
-  static int OnChunkHeader(llhttp_t* parser);
-  static int OnChunkComplete(llhttp_t* parser);
   static int OnMessageComplete(llhttp_t* parser);
 
   const Kind kind_;
@@ -109,10 +108,10 @@ class Http1Parser {
   bool begun_ = false;
   bool answers_head_ = false;
   bool answers_connect_ = false;
-  bool in_chunk_data_ = false;
   size_t head_bytes_ = 0;   // Kept of the current head.
   size_t head_seen_ = 0;    // Read of the current head.
   uint64_t remaining_ = 0;  // Of a body of known length.
+  ChunkedBody chunked_;
   Head head_;
 };
 

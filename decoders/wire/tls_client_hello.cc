@@ -71,6 +71,7 @@ Handshake JoinRecords(std::string_view bytes) {
     const size_t present = std::min(length, bytes.size());
     joined.bytes.append(bytes.substr(0, present));
     bytes.remove_prefix(present);
+    if (present == 0) break;
     if (Byte(joined.bytes, 0) != kClientHelloMessage) return {ClientHelloStatus::kNotHello, {}};
     if (joined.bytes.size() < kHandshakeHeaderBytes) continue;
     const size_t message = size_t{Byte(joined.bytes, 1)} << 16 |
