@@ -56,6 +56,8 @@ void JudgeCut(const Ending& ending, Call& call) {
       Mark(call, Incomplete::kOpenAtEnd);
       return;
     case EndedBy::kLocal:
+      // The status is the answer: an SDK that is about to retry leaves the error's body unread.
+      if (call.http_status >= kFirstErrorStatus) return;
       if (call.error == ErrorClass::kNone) {
         const bool timeout = WaitedAsLongAsStated(ending, call);
         call.error = timeout ? ErrorClass::kTimeout : ErrorClass::kClientAbort;

@@ -155,6 +155,20 @@ TEST(Judge, StatusNamesTheClassWhateverHappenedLater) {
   EXPECT_EQ(call.error, ErrorClass::kServer);
   EXPECT_EQ(call.error_type, "500");
   EXPECT_FALSE(call.client_aborted);
+  EXPECT_TRUE(call.incomplete.empty());
+}
+
+// openai-python closes a stream's 429 unread and tries again: the status was all it wanted.
+TEST(Judge, AnErrorWhoseBodyTheClientLeftUnreadIsWhole) {
+  Call call = Stream();
+  call.http_status = 429;
+  call.response = {};
+  Judge(Cut(EndedBy::kLocal), call);
+  EXPECT_EQ(call.error, ErrorClass::kRateLimit);
+  EXPECT_FALSE(call.client_aborted);
+  EXPECT_TRUE(call.incomplete.empty());
+  call.incomplete.clear();
+  Judge(Cut(EndedBy::kPeer), call);
   EXPECT_TRUE(call.has_incomplete(Incomplete::kTruncated));
 }
 

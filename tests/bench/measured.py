@@ -9,6 +9,7 @@ the command in that pid, and writes FOLDER/cost: {"user", "system", "wall"} in s
 import json
 import os
 import pathlib
+import signal
 import sys
 import time
 
@@ -23,6 +24,9 @@ def main() -> None:
     (folder / "pid.new").rename(folder / "pid")
     # The clock starts at the first sign of life behind the gate, read from the fifo's other end.
     while not (folder / "started").exists():
+        if os.getppid() == 1:           # Whoever would open the gate is gone.
+            os.kill(pid, signal.SIGKILL)
+            sys.exit(1)
         time.sleep(0.0005)
     begin = time.monotonic()
     _, status, usage = os.wait4(pid, 0)
