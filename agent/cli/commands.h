@@ -2,6 +2,7 @@
 #ifndef SONDE_AGENT_CLI_COMMANDS_H_
 #define SONDE_AGENT_CLI_COMMANDS_H_
 
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Start {
   Environment environment;
   std::vector<int> descriptors;
   SignalState signals;
+  std::span<char> arguments;  ///< Memory of argv.
 };
 
 int RunCommand(const Options& options, const Start& start);  ///< `run` and `record`.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -58,6 +59,8 @@ int Dispatch(const Options& options, Start& start) {
 
 int Main(int count, char** words) {
   Start start;
+  char* const last = words[count - 1];
+  start.arguments = {words[0], static_cast<size_t>(last + strlen(last) + 1 - words[0])};
   start.descriptors = OpenDescriptors();
   OccupyStandardDescriptors();
   start.environment = Environment::FromArray(environ);

@@ -185,11 +185,12 @@ void Grammar::AddPrices() {
   PriceOptions& price = options.price;
 
   CLI::App* show = prices->add_subcommand("show", "The book's version and sources, or one price");
-  show->add_option("MODEL", price.model, "Show this model's prices");
-  show->add_option("--of,--provider-id", price.provider, "Provider id, as in the book")
-      ->type_name("ID");
+  show->add_option("PROVIDER MODEL", price.words,
+                   "Nothing: all providers; a provider: its models; both: all its prices")
+      ->expected(0, 2);
+  show->add_option("--of", price.provider, "The provider, when only a model is named")
+      ->type_name("PROVIDER");
   show->add_option("--prices", options.output.prices, "Directory of overrides")->type_name("DIR");
-  show->add_flag("--json", price.json, "As JSON");
   commands[show] = Command::kPricesShow;
 
   CLI::App* explain = prices->add_subcommand("explain", "How a call would be billed, row by row");
@@ -210,7 +211,6 @@ void Grammar::AddPrices() {
       ->type_name("UNIT=COUNT");
   explain->add_option("--prices", options.output.prices, "Directory of overrides")
       ->type_name("DIR");
-  explain->add_flag("--json", price.json, "As JSON");
   commands[explain] = Command::kPricesExplain;
 
   CLI::App* check = prices->add_subcommand("check", "Whether price files can be used");

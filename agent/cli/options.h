@@ -53,7 +53,7 @@ struct PriceOptions {
   std::string at;                       ///< Date or time in UTC; empty is now.
   std::vector<std::string> quantities;  ///< UNIT=COUNT.
   std::vector<std::string> paths;       ///< Of `check`: files and directories.
-  bool json = false;
+  std::vector<std::string> words;  ///< Of `show`: [provider] [model], or with `provider` [model].
 };
 
 struct Options {

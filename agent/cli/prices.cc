@@ -73,7 +73,10 @@ std::string ProviderId(const pricing::PriceBook& book, const std::string& text) 
 }
 
 int Show(const Options& options, const pricing::PriceBook& book) {
-  return Print(pricing::ShowBook(book, options.price.provider, options.price.model, NowUnixNs()));
+  std::vector<std::string> words = options.price.words;
+  if (!options.price.provider.empty()) words.insert(words.begin(), options.price.provider);
+  words.resize(2);
+  return Print(pricing::ShowBook(book, words[0], words[1], NowUnixNs()));
 }
 
 int ExplainPrice(const Options& options, const pricing::PriceBook& book) {

@@ -45,6 +45,9 @@ std::optional<ProcFs::Status> ProcFs::ReadStatus(pid_t pid) const {
     if (values.empty()) continue;
     if (field.first == "State") status.state = values[0][0];
     if (field.first == "Umask") status.umask = ParseOctal(values[0]);
+    if (field.first == "ShdPnd" && !absl::SimpleHexAtoi(values[0], &status.pending)) {
+      return std::nullopt;
+    }
     if (field.first == "PPid" && !absl::SimpleAtoi(values[0], &status.parent)) return std::nullopt;
     if (field.first == "Uid" && !absl::SimpleAtoi(values[0], &status.uid)) return std::nullopt;
   }

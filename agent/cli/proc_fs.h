@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,7 @@ class ProcFs {
     pid_t parent = 0;
     uid_t uid = 0;  ///< Real.
     std::optional<mode_t> umask;
+    uint64_t pending = 0;  ///< Signals that wait for the process: bit N-1 is signal N.
   };
 
   explicit ProcFs(std::string root = "/proc") : root_(std::move(root)) {}

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/cli/bystander.h"
 #include "agent/cli/child_process.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/invoking_user.h"
@@ -88,8 +89,8 @@ bool OthersAlive(LiveSession& session) {
 }
 
 int Supervise(const Options& options, ChildProcess& child, SignalQueue& signals,
-              LiveSession& session) {
-  Supervisor supervisor(&child, &signals,
+              Bystander& bystander, LiveSession& session) {
+  Supervisor supervisor(&child, &signals, &bystander,
                         [&](const std::vector<int>& wake) { session.Turn(wake); });
   const int status = supervisor.WaitForChild();
   session.DrainUntilExit(static_cast<uint32_t>(child.pid()));
@@ -120,6 +121,7 @@ int RunCommand(const Options& options, const Start& start) {
   AttachAhead(launch, **session);
 
   SignalQueue signals;
+  Bystander bystander(start.arguments);
   const auto child = ChildProcess::Start(launch);
   if (!child.ok()) return Fail(kExitSondeFailed, child.status());
   const auto selected =
@@ -132,7 +134,7 @@ int RunCommand(const Options& options, const Start& start) {
   if (const auto failure = (*child)->Release()) {
     return Fail(failure->exit_status, failure->message);
   }
-  return Supervise(options, **child, signals, **session);
+  return Supervise(options, **child, signals, bystander, **session);
 }
 
 }  // namespace sonde::cli

@@ -32,7 +32,7 @@ void Supervisor::RelaySignals() {
   while (const auto info = signals_->Next()) {
     if (!IsForwarded(*info)) continue;
     const int number = static_cast<int>(info->ssi_signo);
-    // One sent to the whole group has continued the command already.
+    if (bystander_ != nullptr && bystander_->AlsoReceived(number)) continue;
     if (number == SIGCONT && !ChildIsStopped()) continue;
     child_->Signal(number);
   }

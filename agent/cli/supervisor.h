@@ -6,6 +6,7 @@
 #include <functional>
 #include <vector>
 
+#include "agent/cli/bystander.h"
 #include "agent/cli/child_process.h"
 #include "agent/cli/proc_fs.h"
 #include "agent/cli/signals.h"
@@ -13,7 +14,8 @@
 namespace sonde::cli {
 
 /// State x event:
-///   running: signal sent to Sonde by a process -> the same to the command;
+///   running: signal sent to Sonde by a process -> the same to the command, unless the whole group
+///            got it;
 ///            signal of the terminal -> nothing, the command has it;
 ///            command stopped -> Sonde stops too (job control; SIGSTOP only in the foreground);
 ///            command ended -> ended
@@ -25,8 +27,9 @@ class Supervisor {
   /// work of the loop.
   using Turn = std::function<void(const std::vector<int>&)>;
 
-  Supervisor(ChildProcess* child, SignalQueue* signals, Turn turn)
-      : child_(child), signals_(signals), turn_(std::move(turn)) {}
+  /// `bystander` may be null: then a signal to the whole group reaches the command twice.
+  Supervisor(ChildProcess* child, SignalQueue* signals, Bystander* bystander, Turn turn)
+      : child_(child), signals_(signals), bystander_(bystander), turn_(std::move(turn)) {}
 
   /// Returns the command's exit status when it has ended.
   int WaitForChild();
@@ -40,6 +43,7 @@ class Supervisor {
 
   ChildProcess* const child_;
   SignalQueue* const signals_;
+  Bystander* const bystander_;
   const Turn turn_;
   ProcFs procfs_;
 };

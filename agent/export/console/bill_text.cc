@@ -212,6 +212,13 @@ std::vector<calls::Unseen> Worth(const std::vector<calls::Unseen>& unseen) {
   return worth;
 }
 
+/// "unsupported: http/2 ..." stands among what was not seen already.
+bool IsUnseenProtocol(const calls::Notice& notice, const BillFacts& facts) {
+  return std::any_of(facts.unseen.begin(), facts.unseen.end(), [&](const calls::Unseen& unseen) {
+    return notice.text.starts_with("unsupported: " + unseen.kind);
+  });
+}
+
 void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& missing) {
   const BillRow& total = bill.total();
   if (total.estimated > 0) {
@@ -271,6 +278,7 @@ std::string Bill::Format(const BillFacts& facts, const LineStyle& style) const {
     remarks.Add("running", running + " (--wait-all waits for them)", Colour::kYellow);
   }
   for (const calls::Notice& notice : notices_) {
+    if (IsUnseenProtocol(notice, facts)) continue;
     remarks.Add("hint", Sanitize(notice.text), Colour::kCyan);
   }
   for (const std::string& warning : facts.warnings) {

@@ -34,12 +34,13 @@ std::string Libraries(const std::vector<calls::LibraryStatus>& libraries) {
 
 std::string Traffic(const calls::ProcessCapture& process) {
   std::string text;
-  const auto add = [&](uint64_t count, std::string_view noun) {
-    if (count > 0) text += (text.empty() ? "" : ", ") + Plural(count, noun);
+  const auto add = [&](uint64_t count, std::string_view noun, std::string_view state) {
+    if (count == 0) return;
+    text += (text.empty() ? "" : ", ") + Plural(count, noun) + std::string(state);
   };
-  add(process.plaintext_connections, "TLS connection read");
-  add(process.plain_http_connections, "plain HTTP connection");
-  add(process.unseen_connections, "connection not read");
+  add(process.plaintext_connections, "TLS connection", " read");
+  add(process.plain_http_connections, "plain HTTP connection", "");
+  add(process.unseen_connections, "connection", " not read");
   if (text.empty()) return "no connection";
   return text + (process.unseen_connections == 0 ? ", no call to a model in them" : "");
 }
