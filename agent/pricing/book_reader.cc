@@ -20,7 +20,6 @@ using Kind = JsonNode::Kind;
 constexpr uint32_t kTokensPerRate = 1'000'000;
 constexpr int64_t kLargestThreshold = 1'000'000'000;
 constexpr size_t kLongestName = 256;
-constexpr int kMinutesPerDay = 24 * 60;
 constexpr std::string_view kWeekdays[] = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"};
 
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
