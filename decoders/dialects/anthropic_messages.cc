@@ -235,8 +235,9 @@ void AnthropicReader::OnStart(Tag tag, Kind) {
 void AnthropicReader::OnEnd(Tag tag, Kind kind) {
   if (tag == kUsage && kind == Kind::kObject) document_.usage_complete = true;
   // Only tool calls are kept of the blocks.
-  if (tag == kBlock && !document_.blocks.empty() && !RunsAtProvider(document_.blocks.back().type)) {
-    document_.blocks.pop_back();
+  if (tag == kBlock && RunsAtProvider(block_.type) && document_.blocks.size() < kMaxToolCalls) {
+    document_.block_bytes += block_.id.size() + block_.name.size();
+    if (document_.block_bytes <= kMaxToolCallBytes) document_.blocks.push_back(block_);
   }
 }
 
