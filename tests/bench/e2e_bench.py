@@ -25,7 +25,7 @@ import harness  # noqa: E402
 import truth  # noqa: E402
 
 ROUNDS, CALLS, CLIENTS = 10, 1000, 50
-STREAMS, REPETITIONS = 40, 9
+STREAMS, REPETITIONS = 40, int(os.environ.get("BENCH_REPETITIONS", "7"))
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -314,6 +314,8 @@ class Bench:
 
 def main() -> None:
     parts = sys.argv[1:] or ["load", "cpu", "client", "exit"]
+    sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))   # so that `finally` runs
     bench = Bench()
     try:
         for part in parts:

@@ -66,8 +66,8 @@ class Simulator:
         self.process = subprocess.Popen(
             [sys.executable, SOURCE / "tests/simulator/simulator.py", "--books", self.books_file,
              "--tls-cert", self.certs / "server.pem", "--tls-key", self.certs / "server.key",
-             "--workers", str(workers)],
-            stdout=subprocess.PIPE, stderr=self._stderr, text=True)
+             "--workers", str(workers), "--until-eof"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True)
         line = self.process.stdout.readline()
         if not line:
             self._stderr.seek(0)
@@ -117,6 +117,7 @@ class Simulator:
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=DEADLINE)
+        self.process.stdin.close()
         self.process.stdout.close()
         self._stderr.close()
         shutil.rmtree(self.folder)

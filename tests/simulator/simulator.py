@@ -2,7 +2,7 @@
 """A provider of models, simulated: OpenAI chat completions and Anthropic messages over HTTP/1.1.
 
     simulator.py --books FILE [--port 0 --tls-cert PEM --tls-key PEM] [--plain-port 0]
-                 [--workers N] [--lively]
+                 [--workers N] [--lively] [--until-eof]
 
 Prints one line of JSON when it listens: {"pid", "tls_port", "plain_port"}. Ends at SIGTERM. What a
 call does is chosen by its scenario (scenario.py); what it did stands in the books (books.py).
@@ -359,6 +359,8 @@ class Server:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        if self._arguments.until_eof:
+            loop.add_reader(0, lambda: os.read(0, 4096) or stop.set())
         common = {"limit": http1.MAX_HEAD, "backlog": 512}
         servers = [await asyncio.start_server(self._accept, sock=plain_socket, **common)]
         if tls_socket:
@@ -400,6 +402,8 @@ def parse_arguments():
     parser.add_argument("--books", required=True, help="file to append the truth to")
     parser.add_argument("--lively", action="store_true", help="calls without a scenario take "
                         "their time, use tools and meet a rate limit, for a demonstration")
+    parser.add_argument("--until-eof", action="store_true",
+                        help="end when the standard input does: with whoever holds its other end")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     return parser.parse_args()
 
