@@ -51,14 +51,14 @@ struct Data {
   ConnectionId connection;
   Direction direction = Direction::kOut;
   Role role = Role::kUnknown;
-  uint64_t offset = 0;    ///< Position of the first byte in its direction, from 0.
-  uint64_t length = 0;    ///< Bytes of the stream this event stands for.
-  std::string_view bytes; ///< What was captured of them, from the front.
-  MonoNs entry_ns = 0;    ///< Entry of the library call or syscall.
-  MonoNs exit_ns = 0;     ///< Its return.
+  uint64_t offset = 0;     ///< Position of the first byte in its direction, from 0.
+  uint64_t length = 0;     ///< Bytes of the stream this event stands for.
+  std::string_view bytes;  ///< What was captured of them, from the front.
+  MonoNs entry_ns = 0;     ///< Entry of the library call or syscall.
+  MonoNs exit_ns = 0;      ///< Its return.
   uint32_t tid = 0;
-  bool after_gap = false; ///< Tail of a large invocation whose middle was not captured.
-  bool concurrent = false;///< Another invocation was inside on the same direction: order unknown.
+  bool after_gap = false;   ///< Tail of a large invocation whose middle was not captured.
+  bool concurrent = false;  ///< Another invocation was inside on the same direction: order unknown.
 };
 
 struct ConnectionOpened {
@@ -76,8 +76,8 @@ struct ConnectionInfo {
   std::optional<std::string> server_name;   ///< SNI the client asked for.
   std::optional<std::string> peer_address;  ///< Numeric.
   std::optional<uint16_t> peer_port;
-  std::optional<int32_t> fd;                ///< Descriptor below an SSL*, when it was learnt.
-  bool datagram = false;                    ///< UDP: with port 443 this is taken for QUIC.
+  std::optional<int32_t> fd;  ///< Descriptor below an SSL*, when it was learnt.
+  bool datagram = false;      ///< UDP: with port 443 this is taken for QUIC.
 };
 
 /// The peer or the path ended one direction: a read returned end of file or an error that is not
@@ -95,7 +95,7 @@ enum class CloseReason : uint8_t {
   kShutdown = 3,  ///< SSL_shutdown or shutdown(2): this side will send no more.
   kExec = 4,
   kExit = 5,
-  kEvicted = 6,   ///< A table was full.
+  kEvicted = 6,  ///< A table was full.
 };
 
 /// The end of a connection as the process sees it. Totals are the kernel's own, also where records
@@ -140,9 +140,10 @@ struct LibraryFound {
   std::string family;  ///< "openssl", "gnutls", "go", ...
   std::string rung;    ///< Where its functions were found: ".dynsym", ".symtab", ...
   bool attached = false;
-  std::string problem; ///< Why not, when not attached.
-  MonoNs mapped_ns = 0;    ///< 0 when it was mapped before Sonde looked.
-  MonoNs attached_ns = 0;  ///< When the last probe was in; later than mapped_ns means attached late.
+  std::string problem;   ///< Why not, when not attached.
+  MonoNs mapped_ns = 0;  ///< 0 when it was mapped before Sonde looked.
+  MonoNs attached_ns =
+      0;  ///< When the last probe was in; later than mapped_ns means attached late.
 };
 
 /// Events that never reached user space, or that it had to drop, by cause since the last one.

@@ -20,7 +20,9 @@ class ExchangeReader {
   virtual ~ExchangeReader() = default;
   virtual void RequestBody(std::string_view bytes) = 0;
   virtual void RequestGap(uint64_t length) = 0;
-  virtual void RequestEnd() = 0;
+  /// `end`: kComplete only if the body's last bytes were its last; then what stands behind a hole
+  /// can be read from there.
+  virtual void RequestEnd(wire::MessageEnd end = wire::MessageEnd::kComplete) = 0;
   virtual void ResponseHead(const wire::ResponseHead& head) = 0;
   virtual void ResponseBody(std::string_view bytes, wire::Stamp stamp) = 0;
   virtual void ResponseGap(uint64_t length) = 0;
