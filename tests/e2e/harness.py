@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import re
 import select
 import shutil
 import signal
@@ -132,6 +133,7 @@ class Run:
     stderr: str
     records: list
     seconds: float
+    ended_ns: int
 
 
 class SondeCase(unittest.TestCase):
@@ -175,8 +177,9 @@ class SondeCase(unittest.TestCase):
         begin = time.monotonic()
         process = self.start(arguments, env=env or self.environment(), **options)
         stdout, stderr = process.communicate(timeout=deadline)
-        seconds = time.monotonic() - begin
-        return Run(process.returncode, stdout or "", stderr or "", read_records(records), seconds)
+        ended_ns = time.monotonic_ns()
+        return Run(process.returncode, stdout or "", stderr or "", read_records(records),
+                   ended_ns / 1e9 - begin, ended_ns)
 
     def run_command(self, command: list, arguments: list = (), **options) -> Run:
         """`sonde run` with the simulator's hosts mapped and records written to a file."""
@@ -196,6 +199,18 @@ class SondeCase(unittest.TestCase):
     def python_client(self, calls: list, mode: str = "sync", **settings) -> list:
         return [str(PYTHON), str(HERE / "clients/sdk_client.py"),
                 self.client_plan(calls, mode=mode, **settings)]
+
+    def stamped_client(self, calls: list) -> list:
+        """As python_client; its last act is to print the monotonic time ("END ns")."""
+        plan = self.client_plan(calls)
+        code = (f"import sys; sys.argv = ['client', {str(plan)!r}]\n"
+                f"exec(open({str(HERE / 'clients/sdk_client.py')!r}).read())\n"
+                "import os, time; os.write(1, b'END %d\\n' % time.monotonic_ns()); os._exit(0)\n")
+        return [str(PYTHON), "-c", code]
+
+    def leaving_seconds(self, run: Run) -> float:
+        """From the last act of a stamped_client to Sonde's exit."""
+        return (run.ended_ns - int(re.search(r"END (\d+)", run.stdout)[1])) / 1e9
 
     def node_client(self, calls: list, **settings) -> list:
         link = NODE_DIR / "sdk_client.mjs"

@@ -120,7 +120,10 @@ def _stream(scenario, rng, message: dict, blocks: list, ending: dict, tokens: di
     yield _event("ping")
     for index, block in enumerate(blocks):
         start = {k: v for k, v in block.items() if k != "pieces"} | _EMPTY.get(block["type"], {})
-        yield _event("content_block_start", index=index, content_block=start)
+        # A tool's name is output, as it is in OpenAI's first delta of a tool call; an empty text or
+        # thinking block is not.
+        yield _event("content_block_start", "output" if "name" in block else "", index=index,
+                     content_block=start)
         for piece in block["pieces"]:
             kind, field = _DELTA[block["type"]]
             mark = "" if not piece else "text" if block["type"] == "text" else "output"
