@@ -177,6 +177,7 @@ class AnthropicReader final : public ReplyReader, private json::Handler {
   void BeginDocument() override { document_.Clear(); }
   DocumentRole CommitDocument(bool streamed) override;
   void FinishResponse() override;
+  void GapInEvents() override { final_usage_seen_ = false; }
   size_t ExtraMemoryBytes() const override;
   // json::Handler, for the reply
   void OnStart(Tag tag, Kind kind) override;

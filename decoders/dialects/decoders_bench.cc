@@ -113,8 +113,24 @@ std::string ProseBody(size_t bytes) {
          R"("total_tokens":3}})";
 }
 
-/// A conversation of many short messages with tool calls and schemas.
-std::string StructuredRequest(int messages) {
+/// A conversation as agents send it: messages of some hundred bytes, some tool calls.
+std::string ConversationRequest(int messages) {
+  std::string body = R"({"messages":[{"role":"system","content":"Be brief."})";
+  for (int i = 0; i < messages; ++i) {
+    std::string text;
+    for (int line = 0; line < 8; ++line) {
+      text += "Line " + std::to_string(line) + " of message " + std::to_string(i) +
+              R"( says something about the matter at hand, with a \"quote\" in it.\n)";
+    }
+    body += R"(,{"role":"user","content":")" + text + R"("},{"role":"assistant","content":")" +
+            text + R"(","tool_calls":[{"id":"call_)" + std::to_string(i % 9) +
+            R"(","type":"function","function":{"name":"look","arguments":"{\"item\":17}"}}]})";
+  }
+  return body + R"(],"model":"gpt-5","stream":false})";
+}
+
+/// Nothing but short strings, tool calls and schemas: the worst a real client sends.
+std::string DenseRequest(int messages) {
   std::string body = R"({"messages":[)";
   for (int i = 0; i < messages; ++i) {
     if (i > 0) body += ",";
@@ -270,8 +286,7 @@ void PlainProse(benchmark::State& state) {
 }
 BENCHMARK(PlainProse);
 
-void PlainStructuredRequest(benchmark::State& state) {
-  const std::string body = StructuredRequest(1000);
+void RunRequest(benchmark::State& state, const std::string& body) {
   Conversation made;
   made.request = Post("/v1/chat/completions", body);
   made.response =
@@ -280,7 +295,12 @@ void PlainStructuredRequest(benchmark::State& state) {
   made.counted = body.size();
   Run(state, made, kReadBytes);
 }
-BENCHMARK(PlainStructuredRequest);
+
+void PlainConversation(benchmark::State& state) { RunRequest(state, ConversationRequest(500)); }
+BENCHMARK(PlainConversation);
+
+void PlainDenseRequest(benchmark::State& state) { RunRequest(state, DenseRequest(1000)); }
+BENCHMARK(PlainDenseRequest);
 
 void PlainGzip(benchmark::State& state) {
   const std::string body = ProseBody(1 << 20);

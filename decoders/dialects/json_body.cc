@@ -26,9 +26,9 @@ void JsonBody::Gap() {
   tail_.clear();
 }
 
-bool JsonBody::Finish() {
+bool JsonBody::Finish(bool whole_end) {
   if (!has_gap_) return extractor_.Finish();
-  const std::optional<size_t> members = json::FindLastMembers(tail_);
+  const std::optional<size_t> members = whole_end ? json::FindLastMembers(tail_) : std::nullopt;
   bool complete = false;
   if (members) {
     after_gap_ = true;

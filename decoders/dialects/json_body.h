@@ -21,9 +21,9 @@ class JsonBody {
 
   void Feed(std::string_view bytes);
   void Gap();
-  /// The body ended. Reads the tail, if there is one. Returns whether the document was complete, or
-  /// complete behind the last hole.
-  bool Finish();
+  /// The body ended. Reads what stands behind the last hole, if the last bytes are the body's
+  /// (`whole_end`). Returns whether the document was complete, or its members behind the hole were.
+  bool Finish(bool whole_end);
 
   bool done() const { return extractor_.done() && !has_gap_; }
   bool failed() const { return extractor_.failed(); }

@@ -208,6 +208,7 @@ class OpenAiChatReader final : public ReplyReader, private json::Handler {
   void BeginDocument() override;
   DocumentRole CommitDocument(bool streamed) override;
   void FinishResponse() override;
+  void GapInEvents() override { usage_final_ = false; }
   size_t ExtraMemoryBytes() const override;
   // json::Handler, for the reply
   void OnStart(Tag tag, Kind kind) override;
@@ -511,8 +512,9 @@ void OpenAiChatReader::CommitUsage(bool streamed) {
 }
 
 void OpenAiChatReader::FinishResponse() {
-  response_.usage_is_partial =
-      response_.is_stream && !response_.usage.empty() && !usage_final_ && !response_.terminal_seen;
+  // After a gap the terminal event does not prove that the last usage was seen.
+  response_.usage_is_partial = response_.is_stream && !response_.usage.empty() && !usage_final_ &&
+                               (!response_.terminal_seen || response_.has_gap);
 }
 
 size_t OpenAiChatReader::ExtraMemoryBytes() const {

@@ -184,7 +184,6 @@ TEST(OpenAiChatHoles, TheTailTellsWhatStandsBehindTheHole) {
   const std::string body =
       R"({"messages":[{"role":"user","content":"a long, long question"}],"model":"gpt-5","stream":true,)"
       R"("tools":[{"type":"function","function":{"name":"f"}}]})";
-  const std::string marked = "facts are the same or marked";
   wire::RequestHead head;
   head.method = "POST";
   head.target = "/v1/chat/completions";
@@ -209,6 +208,17 @@ TEST(OpenAiChatHoles, TheTailTellsWhatStandsBehindTheHole) {
     }
   }
   EXPECT_GT(behind, 100u);
+}
+
+TEST(OpenAiChatHoles, TheEndOfACutBodyIsNotTakenForItsEnd) {
+  wire::RequestHead head;
+  const auto reader = kOpenAiChat.open(head);
+  reader->RequestBody(R"({"messages":[{"role":"user",)");
+  reader->RequestGap(50);
+  reader->RequestBody(R"("x":1,"model":"inner"})");
+  reader->RequestEnd(wire::MessageEnd::kTruncated);
+  EXPECT_EQ(reader->request().model, "");
+  EXPECT_TRUE(reader->request().body_has_gap);
 }
 
 TEST(OpenAiChatHoles, AHoleInAWholeReplyLeavesItsUsage) {

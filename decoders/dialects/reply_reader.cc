@@ -65,10 +65,10 @@ void ReplyReader::RequestGap(uint64_t length) {
   request_body_.Gap();
 }
 
-void ReplyReader::RequestEnd() {
+void ReplyReader::RequestEnd(wire::MessageEnd end) {
   if (request_ended_) return;
   request_ended_ = true;
-  request_body_.Finish();
+  request_body_.Finish(end == wire::MessageEnd::kComplete);
   request_.body_hash = request_hash_.Value();
   FinishRequest();
 }
@@ -148,7 +148,10 @@ void ReplyReader::ResponseGap(uint64_t) {
     form_ = says_events_ ? Form::kEvents : Form::kJson;
     response_.is_stream = says_events_;
   }
-  if (form_ == Form::kEvents) sse_.Gap();
+  if (form_ == Form::kEvents) {
+    sse_.Gap();
+    if (!response_.terminal_seen) GapInEvents();
+  }
   if (form_ == Form::kJson && !body_committed_) body_.Gap();
 }
 
@@ -167,7 +170,7 @@ void ReplyReader::ResponseEnd(wire::MessageEnd end, wire::Stamp stamp) {
     case Form::kJson:
       OpenBody();
       if (!body_committed_) {
-        body_.Finish();
+        body_.Finish(!truncated_);
         CommitBody();
       }
       if (body_.failed()) response_.malformed = true;

@@ -24,7 +24,7 @@ class ReplyReader : public ExchangeReader, private wire::SseHandler {
  public:
   void RequestBody(std::string_view bytes) final;
   void RequestGap(uint64_t length) final;
-  void RequestEnd() final;
+  void RequestEnd(wire::MessageEnd end) final;
   void ResponseHead(const wire::ResponseHead& head) final;
   void ResponseBody(std::string_view bytes, wire::Stamp stamp) final;
   void ResponseGap(uint64_t length) final;
@@ -51,6 +51,8 @@ class ReplyReader : public ExchangeReader, private wire::SseHandler {
   /// body that was cut or has holes, with what could be read of it.
   virtual DocumentRole CommitDocument(bool streamed) = 0;
   virtual void FinishResponse() {}
+  /// Events may be missing here: what was taken for the last word may not be it.
+  virtual void GapInEvents() {}
   /// Heap bytes of the derived class.
   virtual size_t ExtraMemoryBytes() const { return 0; }
 

@@ -321,10 +321,7 @@ const char* Extractor::ReadString(const char* p, const char* end) {
     if (stop > p && use_ != Use::kPass) Piece({p, static_cast<size_t>(stop - p)});
     if (stop == end) return end;
     if (end - stop > 1 && (stop[1] != 'u' || use_ == Use::kPass)) {
-      if (use_ != Use::kPass) {
-        const char c = SimpleEscape(stop[1]);
-        Piece({&c, 1});
-      }
+      if (use_ != Use::kPass) PutSimpleEscape(stop[1]);
       p = stop + 2;
     } else {
       escape_ = 1;
@@ -341,8 +338,7 @@ const char* Extractor::ReadEscape(const char* p, const char* end) {
       unit_ = 0;
     } else {
       escape_ = 0;
-      const char c = SimpleEscape(*p);
-      if (use_ != Use::kPass) Piece({&c, 1});
+      if (use_ != Use::kPass) PutSimpleEscape(*p);
     }
     return p + 1;
   }
@@ -379,8 +375,7 @@ void Extractor::UnescapedUnit(uint32_t unit) {
 }
 
 /// A high surrogate without its low one stands for an unknown character.
-void Extractor::EndSurrogate() {
-  if (surrogate_ == 0) return;
+void Extractor::LoneSurrogate() {
   surrogate_ = 0;
   EmitCodePoint(kReplacement);
 }
@@ -423,6 +418,15 @@ void Extractor::Piece(std::string_view piece) {
   if (pending_bytes_ + piece.size() > pending_.size()) FlushText();
   std::copy(piece.begin(), piece.end(), pending_.begin() + pending_bytes_);
   pending_bytes_ = static_cast<uint16_t>(pending_bytes_ + piece.size());
+}
+
+void Extractor::PutSimpleEscape(char escaped) {
+  const char c = SimpleEscape(escaped);
+  if (use_ == Use::kText && surrogate_ == 0 && pending_bytes_ < pending_.size()) {
+    pending_[pending_bytes_++] = c;
+  } else {
+    Piece({&c, 1});
+  }
 }
 
 void Extractor::FlushText() {

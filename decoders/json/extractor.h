@@ -110,7 +110,11 @@ class Extractor {
   void Piece(std::string_view piece);
   void FlushText();
   void UnescapedUnit(uint32_t unit);
-  void EndSurrogate();
+  void EndSurrogate() {
+    if (surrogate_ != 0) LoneSurrogate();
+  }
+  void LoneSurrogate();
+  void PutSimpleEscape(char escaped);
   void EmitCodePoint(uint32_t code);
   void EndKey(std::string_view key);
   bool EndScalar(std::string_view text);

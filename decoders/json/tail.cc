@@ -46,7 +46,7 @@ std::optional<size_t> FindLastMembers(std::string_view tail) {
         break;
       case '{':
       case '[':
-        if (--depth == 0) return at + 1;  // The whole document.
+        if (--depth == 0) return std::nullopt;  // An object inside the document, or all of it.
         break;
       case ',':
         if (depth == 1) member = at + 1;

@@ -12,7 +12,7 @@ TEST(Tail, EveryCutFindsMembersOfTheObjectItselfOrNone) {
       R"({"messages":[{"role":"user","content":"say \"model\":\"no\", {[\\"}],)"
       R"("model":"m","tools":[{"a":[1,2,{"b":"}"}]}],"stop":"\\\"","stream":true} )";
   size_t found = 0;
-  for (size_t cut = 0; cut < document.size(); ++cut) {
+  for (size_t cut = 1; cut < document.size(); ++cut) {
     const std::string tail = document.substr(cut);
     const std::optional<size_t> members = FindLastMembers(tail);
     if (!members) continue;
@@ -32,6 +32,11 @@ TEST(Tail, NothingWithoutAClosingBrace) {
   EXPECT_FALSE(FindLastMembers(""));
   EXPECT_FALSE(FindLastMembers("  "));
   EXPECT_FALSE(FindLastMembers("]"));
+}
+
+TEST(Tail, AnObjectWithItsOwnBeginningIsNoTail) {
+  EXPECT_FALSE(FindLastMembers(R"({"model":"inner","x":1})"));
+  EXPECT_FALSE(FindLastMembers(R"(,"a":[1]},{"model":"inner","x":1})"));
 }
 
 TEST(Tail, ACutInsideAStringIsNotTakenForItsEnd) {
