@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
+#include "agent/cli/acting_as.h"
 #include "agent/export/text.h"
 
 namespace sonde::cli {
@@ -80,12 +81,11 @@ absl::Status LiveSession::OpenRecorder(const Options& options, const std::option
   header.text_masked = options.mask_text;
   header.settings[kSettingProviders] = absl::StrJoin(options.output.providers, "\n");
   header.settings[kSettingCommand] = "run";
+  const ActingAs acting(owner);
+  if (!acting.status().ok()) return acting.status();
   auto writer = capture::CaptureWriter::Create(options.capture_file, header, true);
   if (!writer.ok()) return writer.status();
   writer_ = *std::move(writer);
-  if (owner && fchown(writer_->fd(), owner->uid, owner->gid) != 0) {
-    Warn(absl::StrCat(options.capture_file, " stays root's: its owner could not be changed"));
-  }
   capture_path_ = options.capture_file;
   return absl::OkStatus();
 }

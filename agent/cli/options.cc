@@ -361,7 +361,7 @@ absl::StatusOr<std::string> ProviderSource(const std::vector<std::string>& mappi
   }
   nlohmann::ordered_json book{{"schema", "pricebook/1"}};
   for (const auto& [id, names] : hosts) book["providers"].push_back({{"id", id}, {"hosts", names}});
-  return book.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+  return book.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 }  // namespace sonde::cli

@@ -12,6 +12,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "agent/cli/acting_as.h"
 
 namespace sonde::cli {
 namespace {
@@ -24,19 +25,10 @@ constexpr int kFinishMs = 2000;  ///< For a reader of standard error that does n
 
 /// Opens a file with the rights of `owner`, so that a flag never writes where the user may not.
 absl::StatusOr<int> OpenFor(const std::string& path, const std::optional<User>& owner) {
-  const uid_t uid = geteuid();
-  const gid_t gid = getegid();
-  const bool change = owner && uid == 0;
-  if (change && (setegid(owner->gid) != 0 || seteuid(owner->uid) != 0)) {
-    return absl::ErrnoToStatus(errno, "cannot open files as the invoking user");
-  }
+  const ActingAs acting(owner);
+  if (!acting.status().ok()) return acting.status();
   const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-  const int error = errno;
-  if (change && (seteuid(uid) != 0 || setegid(gid) != 0)) {
-    if (fd >= 0) close(fd);
-    return absl::ErrnoToStatus(errno, "cannot return from the invoking user's rights");
-  }
-  if (fd < 0) return absl::ErrnoToStatus(error, absl::StrCat("cannot write ", path));
+  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
   return fd;
 }
 
@@ -71,7 +63,15 @@ absl::StatusOr<std::shared_ptr<const pricing::PriceBook>> LoadPrices(const Outpu
   absl::StatusOr<std::string> providers = ProviderSource(options.providers);
   if (!providers.ok()) return providers.status();
   if (!providers->empty()) sources.push_back({"--provider", *std::move(providers)});
-  return pricing::LoadPriceBook(sources);
+  auto book = pricing::LoadPriceBook(sources);
+  // The mappings are a source without lines as far as a person is concerned.
+  const std::string_view message(book.status().message().data(), book.status().message().size());
+  constexpr std::string_view kFromFlag = "--provider:1:";
+  if (!book.ok() && message.starts_with(kFromFlag)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--provider:", std::string(message.substr(kFromFlag.size()))));
+  }
+  return book;
 }
 
 Outputs::~Outputs() {
@@ -164,7 +164,7 @@ absl::Status Outputs::ReadExportSettings(const OutputOptions& options,
                                    header.substr(equals + 1));
   }
   if (!options.service_name.empty()) settings->service_name = options.service_name;
-  warnings_ = settings->warnings;
+  warnings_.insert(warnings_.end(), settings->warnings.begin(), settings->warnings.end());
   if (!settings->disabled) export_settings_ = *std::move(settings);
   return absl::OkStatus();
 }

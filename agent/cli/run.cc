@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "agent/capture/file/secrets.h"
 #include "agent/cli/bystander.h"
 #include "agent/cli/child_process.h"
 #include "agent/cli/commands.h"
@@ -35,6 +36,7 @@ std::string CommandText(const Options& options) {
     }
     text += " " + (plain ? word : "'" + quoted + "'");
   }
+  text = capture::MaskCommandLine(std::move(text));
   if (text.size() > kLongestAgain) text = text.substr(0, kLongestAgain) + " ...";
   return text;
 }

@@ -153,7 +153,7 @@ class SupervisorTest : public ::testing::Test {
 
 constexpr char kHandler[] =
     "n=0; trap 'n=$((n+1)); echo got' TERM HUP INT USR1; trap 'exit $((40+n))' USR2; echo ready; "
-    "while :; do read -t 60 <> <(:) || :; done";
+    "while :; do read -t 0.1 <> <(:) || :; done";
 
 TEST_F(SupervisorTest, ReturnsTheStatus) {
   Start("exit 9");
@@ -195,7 +195,7 @@ TEST_F(SupervisorTest, ItOutlivesWhatTheCommandDiesOf) {
 }
 
 TEST_F(SupervisorTest, AStoppedCommandWithoutATerminalStopsNobodyElse) {
-  Start("echo $$; while :; do read -t 60 <> <(:) || :; done");
+  Start("echo $$; while :; do read -t 0.1 <> <(:) || :; done");
   const pid_t command = std::stoi(ReadUntil("\n"));
   kill(command, SIGSTOP);
   ASSERT_TRUE(WaitUntil([&] { return StateOf(command) == 'T'; }));
@@ -214,7 +214,7 @@ TEST_F(SupervisorTest, TheShellSeesTheJobStopAndContinue) {
 
 TEST_F(SupervisorTest, KeysOfTheTerminal) {
   StartOnTerminal(
-      "trap 'exit 7' INT; stty -echo; echo ready; while :; do read -t 60 <> <(:) || :; done");
+      "trap 'exit 7' INT; stty -echo; echo ready; while :; do read -t 0.1 <> <(:) || :; done");
   ReadUntil("job");
   std::string shown;
   ASSERT_TRUE(WaitUntil([&] {

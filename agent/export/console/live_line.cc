@@ -33,7 +33,7 @@ enum Column {
   kCost
 };
 constexpr size_t kColumns = kCost + 1;
-constexpr std::array<size_t, kColumns> kWidths = {7, 10, kModelFull, 10, 14, 9, 14, 11, 5, 9, 10};
+constexpr std::array<size_t, kColumns> kWidths = {7, 10, kModelFull, 10, 14, 9, 14, 11, 5, 9, 12};
 constexpr std::array kDropped = {kRate, kThinking, kCached, kFirst, kProvider, kStart};
 
 /// Widths of the columns for one terminal width; 0 for a column that is left out.
@@ -116,12 +116,15 @@ class LineBuilder {
     std::string line;
     used = 0;
     for (const Cell& cell : cells_) {
-      std::string text =
-          cell.right ? PadLeft(cell.text, cell.width) : PadRight(cell.text, cell.width);
       BeginCell(DisplayWidth(cell.text), style, line, used);
-      if (style.wrap) text = Fit(text, style.width - used);
-      line += Paint(text, cell.colour, style.colour && !cell.text.empty());
-      used += DisplayWidth(text);
+      const std::string text = style.wrap ? Fit(cell.text, style.width - used) : cell.text;
+      const size_t width = DisplayWidth(text);
+      const size_t room = style.wrap ? std::min(cell.width, style.width - used) : cell.width;
+      const std::string blanks(room > width ? room - width : 0, ' ');
+      if (cell.right) line += blanks;
+      line += text.empty() ? "" : Paint(text, cell.colour, style.colour);
+      if (!cell.right) line += blanks;
+      used += width + blanks.size();
     }
     while (line.ends_with(' ')) line.pop_back();
     return line;

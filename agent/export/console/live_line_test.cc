@@ -34,14 +34,12 @@ TEST(LiveLineTest, WideTerminal) {
 }
 
 TEST(LiveLineTest, ColumnsGoInTheStatedOrder) {
-  EXPECT_EQ(
-      Line(MakeOpenAiStream(), 120),
-      "  0.41s  openai      gpt-5-mini-2025-08-07           1,204 in  (1,024 cached)    318 out"
-      "  first 380ms   2.1s  $0.0007066");
+  EXPECT_EQ(Line(MakeOpenAiStream(), 120),
+            "  0.41s  openai      gpt-5-mini-2025-08-07         1,204 in  (1,024 cached)    318 out"
+            "  first 380ms   2.1s  $0.0007066");
   EXPECT_EQ(Line(MakeOpenAiStream(), 80),
-            "  0.41s  gpt-5-mini-2025-08-07           1,204 in    318 out   2.1s  $0.0007066");
-  EXPECT_EQ(Line(MakeOpenAiStream(), 60),
-            "gpt-5-mini-20..    1,204 in    318 out   2.1s  $0.0007066");
+            "  0.41s  gpt-5-mini-2025-08-07          1,204 in    318 out   2.1s  $0.0007066");
+  EXPECT_EQ(Line(MakeOpenAiStream(), 60), "gpt-5-min..    1,204 in    318 out   2.1s  $0.0007066");
 }
 
 TEST(LiveLineTest, Errors) {
