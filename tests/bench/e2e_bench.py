@@ -200,7 +200,8 @@ class Bench:
     def tracer_command(self, name, pid):
         if name == "sslsniff":
             tool = shutil.which("sslsniff-bpfcc")
-            return tool and [tool, "-p", str(pid)]
+            # Not the clients' interpreter: bcc's module belongs to the distribution's.
+            return tool and ["/usr/bin/python3", HERE / "bcc_tool.py", tool, "-p", str(pid)]
         lib = self.libssl()
         program = "".join(
             f"uprobe:{lib}:SSL_write{ex} /pid == {pid}/ {{ printf(\"%d w %d %s\\n\", pid, arg2, "
@@ -221,9 +222,9 @@ class Bench:
         if name != "off":
             arguments = self.tracer_command(name, pid)
             with open(out, "w") as file:
-                tracer = subprocess.Popen(arguments, stdout=file, stderr=subprocess.DEVNULL,
-                                          env=self.environment)
-            harness.wait_for(lambda: self.attached(tracer), f"{name} to attach", 60)
+                tracer = subprocess.Popen([str(a) for a in arguments], stdout=file, env=self.environment,
+                                          stderr=open(self.folder / f"{name}.err", "w"))
+            harness.wait_for(lambda: self.attached(tracer, name), f"{name} to attach", 60)
         before = cpu_seconds(tracer.pid) if tracer else 0
         self.release(gate)
         client.wait()
@@ -236,8 +237,7 @@ class Bench:
             seen = out.read_text(errors="replace").count("POST /v1/")
         return json.loads((gate / "cost").read_text()), used, seen
 
-    @staticmethod
-    def attached(tracer) -> bool:
+    def attached(self, tracer, name) -> bool:
         """All its perf events are open: their number is not zero and stands still."""
         def count():
             try:
@@ -246,7 +246,8 @@ class Bench:
             except FileNotFoundError:
                 return 0
         if tracer.poll() is not None:
-            raise SystemExit("bench: the other tool did not start")
+            raise SystemExit(f"bench: {name} did not start: "
+                             + (self.folder / f"{name}.err").read_text()[-2000:])
         first = count()
         if first < 4:
             return False
