@@ -139,11 +139,9 @@ dialects::TokenUsage Estimate(const Call& call) {
 /// Usage that may not be all of what was billed: the price is a lower bound.
 bool IsLowerBound(const Call& call) {
   const dialects::TokenUsage& usage = call.response.usage;
-  const bool split_assumed =
-      usage.write_split_unknown && call.request.asks_1h_cache && call.request.asks_5m_cache;
   // One of the two was refused or never stated.
   const bool half = call.operation == "chat" && (!usage.total_input() || !usage.output);
-  return call.response.usage_is_partial || split_assumed || half;
+  return call.response.usage_is_partial || usage.write_split_unknown || half;
 }
 
 }  // namespace

@@ -112,6 +112,9 @@ ErrorClass OfMessage(int status, const dialects::ErrorFacts& error) {
     return ErrorClass::kContextLength;
   }
   if (fault && Contains(error.message, "credit balance is too low")) return ErrorClass::kQuota;
+  if (fault && Contains(error.message, "content filtering policy")) {
+    return ErrorClass::kContentFilter;
+  }
   if ((status == 503 || error.in_stream) && Contains(error.message, "overloaded")) {
     return ErrorClass::kOverloaded;
   }

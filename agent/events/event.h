@@ -80,8 +80,9 @@ struct ConnectionInfo {
   bool datagram = false;      ///< UDP: with port 443 this is taken for QUIC.
 };
 
-/// The peer or the path ended one direction: a read returned end of file or an error that is not
-/// "try again".
+/// One direction ended. In: the peer or the path ended it, a read returned end of file or an error
+/// that is not "try again". Out: without an error this side ended it (SSL_shutdown, shutdown(2)),
+/// with one a write failed.
 struct StreamEnded {
   ConnectionId connection;
   Direction direction = Direction::kIn;

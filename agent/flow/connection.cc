@@ -78,7 +78,13 @@ void Connection::Receive(const events::Data& event) {
 
 void Connection::PeerEnded(const events::StreamEnded& event) {
   if (state_ == State::kEnded) return;
-  if (!view_.peer_end) view_.peer_end = PeerEnd{event.ns, event.error};
+  // SSL_shutdown, shutdown(2): this side will send no more. Only a failed write is the peer's
+  // doing.
+  if (event.direction == events::Direction::kOut && !event.error) {
+    ShutDown(event.ns);
+  } else if (!view_.peer_end) {
+    view_.peer_end = PeerEnd{event.ns, event.error};
+  }
   if (state_ == State::kIgnored) return;
   stream(event.direction).Finish(std::nullopt);
   if (http_) {

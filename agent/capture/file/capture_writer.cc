@@ -49,8 +49,7 @@ absl::StatusOr<std::unique_ptr<CaptureWriter>> CaptureWriter::Create(const std::
   const int fd = open(path.c_str(), flags, 0600);
   if (fd < 0) {
     if (errno == EEXIST) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("capture file ", path, " exists: name another, or add --overwrite"));
+      return absl::AlreadyExistsError(absl::StrCat("capture file ", path, " exists: name another"));
     }
     if (errno == ELOOP) {
       return absl::InvalidArgumentError(

@@ -35,14 +35,16 @@ constexpr std::array<std::string_view, 9> kTelling = {"sk-",   "gsk_", "AIza",  
 /// A shorter run of key characters is no key.
 constexpr size_t kShortestKey = 16;
 
-constexpr std::array<std::string_view, 7> kSecretHeaders = {
-    "cookie",  "set-cookie",     "set-cookie2", "authorization", "proxy-authorization",
-    "api-key", "x-amz-signature"};
+constexpr std::array<std::string_view, 13> kSecretHeaders = {
+    "cookie",          "set-cookie", "set-cookie2",    "authorization", "proxy-authorization",
+    "api-key",         "apikey",     "token",          "secret",        "password",
+    "x-amz-signature", "auth",       "x-functions-key"};
 constexpr std::array<std::string_view, 10> kSecretHeaderEnds = {
     "-api-key", "-apikey",   "-token",      "-secret",           "-password",
     "-auth",    "-auth-key", "-access-key", "-subscription-key", "-credential"};
 
-constexpr std::array<std::string_view, 29> kSecretParameters = {"key",
+constexpr std::array<std::string_view, 30> kSecretParameters = {"key",
+                                                                "code",
                                                                 "api_key",
                                                                 "apikey",
                                                                 "api-key",
@@ -72,6 +74,9 @@ constexpr std::array<std::string_view, 29> kSecretParameters = {"key",
                                                                 "x-goog-credential",
                                                                 "subscription-key"};
 
+constexpr std::array<std::string_view, 8> kSecretParameterEnds = {
+    "_token", "-token", "_secret", "-secret", "_key", "-key", "_password", "-password"};
+
 /// Words in the names of options and variables.
 constexpr std::array<std::string_view, 9> kTellingWords = {"apikey",        "api_key",    "api-key",
                                                            "token",         "secret",     "passw",
@@ -99,7 +104,12 @@ HeaderRule RuleForHeader(std::string_view name) {
   return telling ? HeaderRule::kSecret : HeaderRule::kPlain;
 }
 
-bool IsSecretParameter(std::string_view name) { return Holds(kSecretParameters, name); }
+bool IsSecretParameter(std::string_view name) {
+  while (!name.empty() && name.front() == '-') name.remove_prefix(1);  // --key V
+  return Holds(kSecretParameters, name) ||
+         std::any_of(kSecretParameterEnds.begin(), kSecretParameterEnds.end(),
+                     [name](std::string_view end) { return EndsWith(name, end); });
+}
 
 bool SecretValue::Fits(bool* complete) const {
   const std::string_view seen(seen_, size_);
