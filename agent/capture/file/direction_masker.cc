@@ -8,6 +8,7 @@ namespace {
 
 constexpr std::string_view kPrefaceTail = "\r\nSM\r\n\r\n";  // Behind "PRI * HTTP/2.0\r\n".
 constexpr size_t kMostSizeDigits = 15;
+constexpr uint32_t kMostExtensionBytes = 1024;
 constexpr size_t kTlsHeaderBytes = 5;
 constexpr uint8_t kTlsHandshake = 0x16;
 
@@ -274,7 +275,10 @@ bool DirectionMasker::FeedBody(std::string* bytes, size_t* at, std::vector<Segme
       return true;
     }
     default: {
-      if (!FeedChunkFraming((*bytes)[*at])) return false;
+      char& c = (*bytes)[*at];
+      // What an extension says is nobody's business here; its form stays.
+      if (state_ == State::kChunkExtension && c != '\r' && c != '\n') c = 'x';
+      if (!FeedChunkFraming(c)) return false;
       Push(1, true, segments);
       ++*at;
       return true;
@@ -297,7 +301,18 @@ bool DirectionMasker::FeedChunkFraming(char c) {
     }
     case State::kChunkSizeEnd: {
       if (c == ' ' || c == '\t' || c == '\r') return true;
-      if (c != '\n') return false;  // An extension, too: no client or provider sends one.
+      if (c == ';') {
+        state_ = State::kChunkExtension;
+        extension_bytes_ = 0;
+        return true;
+      }
+      [[fallthrough]];
+    }
+    case State::kChunkExtension: {
+      if (state_ == State::kChunkExtension && c != '\n') {
+        return ++extension_bytes_ <= kMostExtensionBytes;
+      }
+      if (c != '\n') return false;
       size_digits_ = 0;
       if (left_ > 0) {
         state_ = State::kChunkData;

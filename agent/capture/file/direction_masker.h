@@ -77,6 +77,7 @@ class DirectionMasker {
     kUntilEnd,
     kChunkSize,
     kChunkSizeEnd,
+    kChunkExtension,
     kChunkData,
     kChunkEnd,
     kTrailer,
@@ -106,6 +107,7 @@ class DirectionMasker {
   HeadMasker head_;
   uint64_t left_ = 0;  ///< Of a body, a chunk, a preface or a TLS record.
   uint8_t size_digits_ = 0;
+  uint32_t extension_bytes_ = 0;
   uint8_t hello_bytes_ = 0;
   std::unique_ptr<JsonTextMasker> json_;
   std::unique_ptr<SseTextMasker> sse_;

@@ -223,6 +223,19 @@ TEST(MaskerTest, ReplyHeadsAndKeepAlive) {
   EXPECT_EQ(feeder.masker().counters().dropped_bytes, 0U);
 }
 
+// RFC 9112, section 7.1.1: extensions are legal; their form is kept, their text is not.
+TEST(MaskerTest, ChunkExtensionsAreFollowed) {
+  const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const size_t cut : {1u, 2u, 3u, 7u, 14u, 4096u}) {
+    Feeder feeder;
+    feeder.In(head);
+    const std::string body = "3;ext=1\r\nabc\r\n3 ;k=\"v\"\r\ndef\r\n0;last\r\n\r\n";
+    for (size_t at = 0; at < body.size(); at += cut) feeder.In(body.substr(at, cut));
+    EXPECT_EQ(feeder.in(), head + "3;xxxxx\r\nabc\r\n3 ;xxxxx\r\ndef\r\n0;xxxx\r\n\r\n") << cut;
+    EXPECT_EQ(feeder.masker().counters().dropped_bytes, 0U) << cut;
+  }
+}
+
 TEST(MaskerTest, RepliesToHeadHaveNoBody) {
   Feeder feeder;
   feeder.Out("HEAD / HTTP/1.1\r\n\r\n");
