@@ -18,7 +18,7 @@ using json::Strings;
 using json::Tag;
 
 constexpr size_t kMaxToolCalls = 128;
-constexpr size_t kMaxToolCallBytes = 8 * 1024;
+constexpr size_t kMaxToolCallBytes = size_t{8} * 1024;
 
 /// Tags of the reply. Usage counts follow at kUsageCount and kIterationCount, one per field.
 enum ReplyTag : Tag {

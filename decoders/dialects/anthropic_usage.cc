@@ -112,6 +112,7 @@ std::vector<ModelUsage> AnthropicUsage::OtherModels(std::string_view model,
     AddAll(&found->second, iteration.counts);
   }
   std::vector<ModelUsage> shares;
+  shares.reserve(sums.size());
   for (const auto& [name, counts_of] : sums) {
     shares.push_back({std::string(name), Classes(counts_of, request)});
   }

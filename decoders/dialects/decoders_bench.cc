@@ -23,7 +23,7 @@ using sonde::wire::ResponseHead;
 using sonde::wire::Side;
 using sonde::wire::Stamp;
 
-constexpr size_t kReadBytes = 16 * 1024;  // What a TLS library hands over at most.
+constexpr size_t kReadBytes = size_t{16} * 1024;  // What a TLS library hands over at most.
 
 /// A connection's exchanges, read by their dialects.
 class Reading final : public sonde::wire::HttpSink {
@@ -119,8 +119,9 @@ std::string ConversationRequest(int messages) {
   for (int i = 0; i < messages; ++i) {
     std::string text;
     for (int line = 0; line < 8; ++line) {
-      text += "Line " + std::to_string(line) + " of message " + std::to_string(i) +
-              R"( says something about the matter at hand, with a \"quote\" in it.\n)";
+      text.append("Line ").append(std::to_string(line)).append(" of message ");
+      text.append(std::to_string(i));
+      text += R"( says something about the matter at hand, with a \"quote\" in it.\n)";
     }
     body += R"(,{"role":"user","content":")" + text + R"("},{"role":"assistant","content":")" +
             text + R"(","tool_calls":[{"id":"call_)" + std::to_string(i % 9) +
@@ -193,7 +194,7 @@ std::string Post(std::string_view path, std::string_view body) {
 
 void Run(benchmark::State& state, const Conversation& conversation, size_t piece) {
   size_t open_bytes = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     Reading reading;
     Http1Connection connection({}, false, &reading);
     const auto feed = [&](Side side, std::string_view bytes, size_t step) {
@@ -217,7 +218,7 @@ void Run(benchmark::State& state, const Conversation& conversation, size_t piece
 void Memcpy(benchmark::State& state) {
   const std::string from = Events(4000);
   std::string to(from.size(), '\0');
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     memcpy(to.data(), from.data(), from.size());
     benchmark::ClobberMemory();
   }
@@ -225,7 +226,7 @@ void Memcpy(benchmark::State& state) {
 }
 BENCHMARK(Memcpy);
 
-Conversation Stream(std::string headers, std::string body, size_t counted) {
+Conversation Stream(const std::string& headers, const std::string& body, size_t counted) {
   Conversation made;
   made.request = Post("/v1/chat/completions", R"({"model":"gpt-5-mini","stream":true})");
   made.response =

@@ -15,7 +15,7 @@ namespace sonde::dialects {
 class JsonBody {
  public:
   /// Kept of what follows the last hole. Members that begin earlier are lost.
-  static constexpr size_t kTailBytes = 32 * 1024;
+  static constexpr size_t kTailBytes = size_t{32} * 1024;
 
   JsonBody(const json::Schema* schema, json::Handler* handler) : extractor_(schema, handler) {}
 

@@ -18,8 +18,8 @@ using json::Strings;
 using json::Tag;
 
 constexpr size_t kMaxToolCalls = 128;
-constexpr size_t kMaxToolCallBytes = 8 * 1024;  // Their text.
-constexpr size_t kMaxFragments = 128;           // Of one document.
+constexpr size_t kMaxToolCallBytes = size_t{8} * 1024;  // Their text.
+constexpr size_t kMaxFragments = 128;                   // Of one document.
 constexpr int64_t kMaxChoices = 128;
 constexpr int64_t kPicoPerTick = 100;  // xAI bills in 1e-10 USD.
 constexpr int64_t kMaxTicks = 1'000'000'000'000'000;

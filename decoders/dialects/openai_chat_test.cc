@@ -13,7 +13,6 @@
 namespace sonde::dialects {
 namespace {
 
-using testing::Dump;
 using testing::DumpAll;
 using ::testing::ElementsAre;
 using testing::Exchange;

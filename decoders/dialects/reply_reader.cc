@@ -283,10 +283,10 @@ size_t ReplyReader::MemoryBytes() const {
   };
   size_t bytes = sizeof(*this) + request_body_.MemoryBytes() + body_.MemoryBytes() +
                  event_.MemoryBytes() + sse_.MemoryBytes() + begin_.capacity() + raw_.capacity();
-  for (const std::string& text : request_.stop_sequences) bytes += sizeof(text) + of(text);
-  for (const std::string& text : request_.tool_names) bytes += sizeof(text) + of(text);
-  for (const std::string& text : request_.tool_result_ids) bytes += sizeof(text) + of(text);
-  for (const std::string& text : response_.finish_reasons) bytes += sizeof(text) + of(text);
+  for (const std::string& text : request_.stop_sequences) bytes += sizeof(std::string) + of(text);
+  for (const std::string& text : request_.tool_names) bytes += sizeof(std::string) + of(text);
+  for (const std::string& text : request_.tool_result_ids) bytes += sizeof(std::string) + of(text);
+  for (const std::string& text : response_.finish_reasons) bytes += sizeof(std::string) + of(text);
   for (const ToolCall& call : response_.tool_calls) {
     bytes += sizeof(call) + of(call.id) + of(call.name);
   }

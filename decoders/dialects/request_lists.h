@@ -17,8 +17,8 @@ inline constexpr size_t kMaxTools = 64;
 inline constexpr size_t kMaxToolResults = 128;
 inline constexpr size_t kMaxStopSequences = 16;
 
-inline constexpr size_t kMaxListBytes = 4 * 1024;  ///< Text of one list.
-inline constexpr uint32_t kMaxIdBytes = 128;       ///< Of an id or a name; longer ones are cut.
+inline constexpr size_t kMaxListBytes = size_t{4} * 1024;  ///< Text of one list.
+inline constexpr uint32_t kMaxIdBytes = 128;  ///< Of an id or a name; longer ones are cut.
 
 /// Adds `text` unless it is empty, there already, or the list is full.
 void AddBounded(std::vector<std::string>* list, std::string_view text, size_t bound);

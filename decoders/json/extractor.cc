@@ -134,6 +134,7 @@ void Extractor::Feed(std::string_view bytes) {
 
 bool Extractor::Finish() {
   if (state_ == State::kScalar && depth_ == 0) EndScalar(capture_);
+  if (state_ == State::kString) FlushText();  // Of a text that was cut off.
   return done() && !has_trailer_;
 }
 
@@ -549,9 +550,10 @@ size_t Extractor::SkipBlock(const char* p) {
 /// The same, byte by byte, where less than a block is left.
 const char* Extractor::SkipBytes(const char* p, const char* end) {
   for (; p < end; ++p) {
-    if (skip_escaped_) {
-      skip_escaped_ = false;
-    } else if (*p == '\\') {
+    const bool escaped = skip_escaped_;
+    skip_escaped_ = false;
+    if (escaped && (*p == '"' || *p == '\\')) continue;
+    if (*p == '\\') {
       skip_escaped_ = true;
     } else if (*p == '"') {
       skip_in_string_ = !skip_in_string_;

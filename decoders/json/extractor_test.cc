@@ -12,7 +12,6 @@ namespace sonde::json {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 
 enum Tags : Tag { kId = 1, kText, kChoices, kChoice, kIndex, kUsage, kTokens, kEither, kRoot };
 

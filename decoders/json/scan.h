@@ -19,8 +19,8 @@ inline constexpr size_t kBlockBytes = 64;
 class Block {
  public:
   explicit Block(const char* bytes) {
-    for (int i = 0; i < 4; ++i) {
-      part_[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + 16 * i));
+    for (size_t i = 0; i < 4; ++i) {
+      part_[i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + size_t{16} * i));
     }
   }
   uint64_t Equal(char c) const {

@@ -23,7 +23,7 @@ namespace sonde::wire {
 class ChunkedBody {
  public:
   /// Of one chunk's line, and of all trailers: beyond it the body is broken.
-  static constexpr size_t kMaxLineBytes = 16 * 1024;
+  static constexpr size_t kMaxLineBytes = size_t{16} * 1024;
 
   enum class Status : uint8_t { kNeedMore, kData, kEnd, kBroken };
 

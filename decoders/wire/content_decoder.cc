@@ -11,7 +11,7 @@ namespace {
 constexpr int kWindowBits = 15;
 constexpr int kGzipWrapper = 16;
 constexpr uint8_t kGzipMagic = 0x1f;
-constexpr size_t kOutputBytes = 16 * 1024;
+constexpr size_t kOutputBytes = size_t{16} * 1024;
 
 bool Equals(std::string_view a, std::string_view b) {
   return a.size() == b.size() && strncasecmp(a.data(), b.data(), a.size()) == 0;

@@ -35,7 +35,7 @@ class ContentDecoder {
     kOk,
     kBroken,  ///< Not what the coding says, or past a limit. Nothing more comes out.
   };
-  static constexpr uint64_t kRatioFreeBytes = 4 * 1024 * 1024;
+  static constexpr uint64_t kRatioFreeBytes = uint64_t{4} * 1024 * 1024;
 
   /// The coding named by a Content-Encoding value; several real codings are kUnsupported.
   static Coding CodingOf(std::string_view content_encoding);

@@ -549,6 +549,10 @@ void Http1Connection::Impl::EndResponses(Stamp stamp) {
     sink_->OnResponseEnd(id, MessageEnd::kTruncated, stamp);
   }
   response_.parser.Reset();
+  if (request_.mode == Mode::kWait) {  // Nobody will say what they are.
+    DropHeld(request_);
+    request_.mode = Mode::kResync;
+  }
 }
 
 // ---- Other protocols.

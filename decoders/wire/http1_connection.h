@@ -47,13 +47,14 @@ class HttpSink {
 class Http1Connection {
  public:
   struct Limits {
-    size_t head_bytes = 64 * 1024;  ///< One message head; beyond it the message is garbled.
+    size_t head_bytes = size_t{64} * 1024;  ///< One message head; beyond it the message is garbled.
     size_t header_count = 256;
     size_t early_reply_bytes =
-        64 * 1024;                   ///< Response bytes kept while their request is not here yet.
+        size_t{64} * 1024;           ///< Response bytes kept while their request is not here yet.
     size_t pipelined_requests = 64;  ///< Open exchanges at once.
-    uint64_t decoded_bytes = 256 * 1024 * 1024;  ///< Of one content-coded body; more is a bomb.
-    uint64_t decoded_ratio = 256;  ///< Decoded to encoded bytes, past the first 4 MiB.
+    uint64_t decoded_bytes =
+        uint64_t{256} * 1024 * 1024;  ///< Of one content-coded body; more is a bomb.
+    uint64_t decoded_ratio = 256;     ///< Decoded to encoded bytes, past the first 4 MiB.
   };
 
   /// `sink` must outlive the connection. `mid_stream`: the connection's beginning was not seen, so

@@ -14,8 +14,6 @@
 namespace sonde::wire {
 namespace {
 
-using ::testing::ElementsAre;
-using ::testing::HasSubstr;
 using testing::HttpLog;
 using ::testing::IsEmpty;
 
@@ -188,7 +186,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"HalfAResponseHead", Get(), "HTTP/1.1 200 OK\r\nCont",
              "0> GET /a complete\n0< truncated\n"},
         Case{"Http2Preface", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n????", "", "protocol http2\n"},
-        Case{"TlsFromTheFirstByte", "\x16\x03\x01\x02\x00\x01", "\x16\x03\x03", "protocol tls\n"},
+        Case{"TlsFromTheFirstByte", "\x16\x03\x01\x02\x01\x01", "\x16\x03\x03", "protocol tls\n"},
         Case{"SomethingElse", "\x01\x02\x03\x04", "", "protocol unknown\n"}),
     [](const auto& tested) { return tested.param.name; });
 
@@ -360,6 +358,14 @@ TEST(Http1Connection, EndOfTheClientsSideLeavesTheReplyRunning) {
   bench.connection.End(Side::kRequest, {});
   bench.In(Ok("1"));
   EXPECT_EQ(bench.str(), "0> GET /a complete\n0< 200 {1} complete\n");
+}
+
+TEST(Http1Connection, WhatFollowsAnUnansweredConnectIsNobodys) {
+  Bench bench;
+  bench.Out("CONNECT h:443 HTTP/1.1\r\n\r\n").Out(Get()).EndBoth();
+  EXPECT_EQ(bench.connection.OpenExchanges(), 0u);
+  EXPECT_EQ(bench.log.requests.size(), 1u);
+  EXPECT_EQ(bench.log.unmatched_requests, Get().size());
 }
 
 // ---- Holes.

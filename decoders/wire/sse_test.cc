@@ -97,7 +97,7 @@ TEST(Sse, AnEventThatLiesWholeInABufferComesInOnePiece) {
 TEST(Sse, AnEventOf30MegabytesCostsNoMemory) {
   EventLog log;
   SseParser parser(&log);
-  const std::string piece(64 * 1024, 'x');
+  const std::string piece(size_t{64} * 1024, 'x');
   parser.Feed("event: big\ndata: ");
   for (int i = 0; i < 480; ++i) parser.Feed(piece);
   EXPECT_EQ(parser.MemoryBytes(), 0u);
@@ -118,7 +118,8 @@ TEST(Sse, AfterAGapTheNextWholeEventIsRead) {
       SseParser parser(&log);
       parser.Feed("data: a\n\ndata: lo");
       parser.Gap();
-      const std::string rest = "st\"}" + blank + "data: b" + blank;
+      std::string rest = "st\"}";
+      rest.append(blank).append("data: b").append(blank);
       for (size_t at = 0; at < rest.size(); at += piece) parser.Feed(rest.substr(at, piece));
       parser.Finish();
       EXPECT_THAT(log.events, ElementsAre(":a", "dropped", ":b")) << piece;

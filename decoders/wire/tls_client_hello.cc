@@ -13,9 +13,9 @@ constexpr uint8_t kClientHelloMessage = 1;
 constexpr size_t kRecordHeaderBytes = 5;
 constexpr size_t kHandshakeHeaderBytes = 4;
 constexpr size_t kRandomBytes = 32;
-constexpr size_t kMaxRecordBytes = 16 * 1024;
+constexpr size_t kMaxRecordBytes = size_t{16} * 1024;
 /// Post-quantum key shares make hellos of 2 KiB usual; nobody sends more than this.
-constexpr size_t kMaxHelloBytes = 64 * 1024;
+constexpr size_t kMaxHelloBytes = size_t{64} * 1024;
 constexpr uint16_t kServerNameExtension = 0;
 constexpr uint16_t kAlpnExtension = 16;
 constexpr uint8_t kHostNameType = 0;
