@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <map>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "absl/strings/numbers.h"
@@ -72,7 +72,7 @@ bool AskedToEnd(SignalQueue& signals) {
 
 /// Selects the process; then, again and again, whatever it has started meanwhile.
 absl::Status SelectAll(const Options& options, LiveSession& session) {
-  const absl::Status selected = session.capture().SelectProcessTree(options.pid);
+  absl::Status selected = session.capture().SelectProcessTree(options.pid);
   if (!selected.ok() || !options.tree) return selected;
   const auto own = static_cast<uint32_t>(getpid());
   for (uint32_t pid : TreeBelow(options.pid)) {
@@ -88,7 +88,8 @@ int AttachCommand(const Options& options, const Start& start) {
   if (options.pid == 0) return Fail(kExitUsage, "--pid: 0 is no process");
   const int target = static_cast<int>(syscall(SYS_pidfd_open, options.pid, 0));
   if (target < 0) {
-    const char* reason = errno == ESRCH ? "there is no such process" : strerror(errno);
+    const std::string reason =
+        errno == ESRCH ? "there is no such process" : std::generic_category().message(errno);
     return Fail(1, absl::StrCat("cannot attach to ", options.pid, ": ", reason));
   }
   const auto owner = FindInvokingUser(start.environment, geteuid());

@@ -22,7 +22,7 @@ namespace {
   syscall(SYS_close_range, 0U, ~0U, 0);
   sigset_t all;
   sigfillset(&all);
-  sigprocmask(SIG_SETMASK, &all, nullptr);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
   while (true) pause();
 }
 

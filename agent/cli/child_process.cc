@@ -6,7 +6,6 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/close_range.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -16,6 +15,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -59,6 +59,7 @@ std::vector<std::string> Candidates(const std::string& program, const Environmen
 
 std::vector<char*> Pointers(const std::vector<std::string>& words) {
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
   pointers.push_back(nullptr);
   return pointers;
@@ -158,7 +159,7 @@ void CloseAll(std::initializer_list<int> fds) {
 }
 
 LaunchFailure Explain(const Report& report, const std::string& program) {
-  const std::string reason = strerror(report.error);
+  const std::string reason = std::generic_category().message(report.error);
   switch (report.step) {
     case Report::kLimits:
       return {kExitSondeFailed, absl::StrCat("cannot restore the command's limits: ", reason)};
@@ -186,6 +187,7 @@ std::vector<int> OpenDescriptors() {
   std::vector<int> descriptors;
   DIR* directory = opendir("/proc/self/fd");
   if (directory == nullptr) return {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): a directory stream of its own.
   while (const dirent* entry = readdir(directory)) {
     char* end = nullptr;
     const long fd = strtol(entry->d_name, &end, 10);
@@ -209,8 +211,8 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(const Launch& 
   if (pid < 0) {
     const int error = errno;
     CloseAll({go[0], go[1], report[0], report[1]});
-    return absl::UnavailableError(
-        absl::StrCat("cannot start a process for the command: ", strerror(error)));
+    return absl::UnavailableError(absl::StrCat("cannot start a process for the command: ",
+                                               std::generic_category().message(error)));
   }
   if (pid == 0) {
     // Its own copy of the writing end would keep it waiting for ever if Sonde died.

@@ -59,7 +59,10 @@ void Environment::Erase(std::string_view name) {
 std::vector<std::string> Environment::Words() const {
   std::vector<std::string> words;
   words.reserve(variables_.size());
-  for (const auto& [name, value] : variables_) words.push_back(name + "=" + value);
+  for (const auto& [name, value] : variables_) {
+    words.push_back(name);
+    words.back().append("=").append(value);
+  }
   return words;
 }
 

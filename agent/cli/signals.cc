@@ -40,7 +40,7 @@ void SignalState::Restore() const {
     action.sa_handler = ignored[number] ? SIG_IGN : SIG_DFL;
     sigaction(number, &action, nullptr);
   }
-  sigprocmask(SIG_SETMASK, &mask, nullptr);
+  pthread_sigmask(SIG_SETMASK, &mask, nullptr);
 }
 
 SignalQueue::SignalQueue() {

@@ -58,6 +58,7 @@ Character Next(std::string_view text) {
   if (Utf8() == nullptr) return {.printable = false};
   wchar_t wide = 0;
   mbstate_t state{};
+  // NOLINTNEXTLINE(concurrency-mt-unsafe): the state is this call's own.
   const size_t bytes = mbrtowc(&wide, text.data(), text.size(), &state);
   if (bytes == 0 || bytes > text.size()) return {.printable = false};
   const int columns = wcwidth(wide);

@@ -19,6 +19,10 @@ constexpr size_t kLeastWidth = 40;
 constexpr size_t kMostWidth = 1000;
 constexpr size_t kLongestLine = 4096;
 
+const char* Variable(const char* name) {
+  return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): Sonde sets no variables.
+}
+
 std::optional<size_t> ParseWidth(const char* text) {
   if (text == nullptr) return std::nullopt;
   char* end = nullptr;
@@ -42,7 +46,7 @@ bool HasRoom(int fd, int timeout_ms) {
 std::string LineOfBlanks(size_t width) {
   constexpr std::array<std::string_view, 6> kRepeating = {"xterm", "alacritty", "foot",
                                                           "kitty", "vte",       "wezterm"};
-  const char* value = std::getenv("TERM");
+  const char* value = Variable("TERM");
   const std::string_view term = value == nullptr ? "" : value;
   const bool repeats = std::any_of(kRepeating.begin(), kRepeating.end(),
                                    [&](std::string_view name) { return term.starts_with(name); });
@@ -51,7 +55,7 @@ std::string LineOfBlanks(size_t width) {
 }
 
 bool IsSet(const char* name) {
-  const char* value = std::getenv(name);
+  const char* value = Variable(name);
   return value != nullptr && *value != '\0';
 }
 
@@ -59,7 +63,7 @@ bool IsSet(const char* name) {
 
 LineOutput::LineOutput(const Options& options)
     : options_(options), is_terminal_(isatty(options.fd) == 1) {
-  const char* term = std::getenv("TERM");
+  const char* term = Variable("TERM");
   smart_ = is_terminal_ && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
   colour_ = options.allow_colour && smart_ && !IsSet("NO_COLOR");
   raw_at_start_ = InRawMode();
@@ -69,7 +73,7 @@ LineStyle LineOutput::style() const {
   LineStyle style{.width = kWidthWithoutTerminal, .colour = colour_, .wrap = is_terminal_};
   // The last column stays free: some terminals begin a new line as soon as it is written.
   if (is_terminal_) style.width = std::max(TerminalWidth(options_.fd) - 1, kLeastWidth);
-  if (const auto columns = ParseWidth(std::getenv("COLUMNS"))) style.width = *columns;
+  if (const auto columns = ParseWidth(Variable("COLUMNS"))) style.width = *columns;
   return style;
 }
 
