@@ -196,22 +196,19 @@ static __always_inline void sonde_data_leave(const struct sonde_connection_key* 
   __u64 now = bpf_ktime_get_ns();
   __u64 offset = sonde_account(connection, direction, moved);
   __u64 allowed = sonde_verdict_share(key, connection, now, moved);
-  struct sonde_shipment known;
-  struct sonde_shipment shipment;
+  __u64 thread = bpf_get_current_pid_tgid();
+  struct sonde_shipment* shipment;
   connection->last_ns = now;
   if (invocation->kind == SONDE_KIND_SENDFILE) {
     allowed = 0;
   } else if (allowed == 0) {
     return; /* Muted; the totals and the next offset tell. */
   }
-  sonde_fill_operation(&known.operation, key, connection, direction, offset, invocation->entry_ns,
-                       now, invocation->concurrent ? SONDE_FLAG_CONCURRENT : 0);
-  known.source = invocation->buffer;
-  known.count = 0;
-  known.total = moved;
-  known.allowed = allowed;
-  SONDE_FORGET(shipment, known);
-  sonde_emit_buffer(connection, &shipment);
+  shipment = sonde_shipment_begin(connection, thread, invocation->buffer, 1, moved, allowed);
+  if (!shipment) return;
+  sonde_fill_common(&shipment->record, key, connection, direction, offset, invocation->entry_ns,
+                    now, invocation->concurrent ? SONDE_FLAG_CONCURRENT : 0);
+  sonde_ship_buffer(connection, thread, shipment);
 }
 
 /* Every function above ends here. */

@@ -5,6 +5,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <thread>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -56,7 +57,7 @@ struct BpfPrograms::Skeletons {
 
 BpfPrograms::~BpfPrograms() = default;
 
-absl::Status BpfPrograms::LoadObject(bpf_object* object, const std::string& name,
+absl::Status BpfPrograms::LoadObject(bpf_object* object, bpf_object* maps, const std::string& name,
                                      const CaptureOptions& options, bool multi) {
   if (object == nullptr) return absl::InternalError(absl::StrCat("cannot open BPF object ", name));
   const auto size = [object](const char* map, uint32_t entries) {
@@ -68,9 +69,8 @@ absl::Status BpfPrograms::LoadObject(bpf_object* object, const std::string& name
   size("processes", options.max_processes);
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
-    // The first object makes the maps; the others use the same.
-    if (objects_.empty()) break;
-    bpf_map* first = bpf_object__find_map_by_name(objects_.front(), bpf_map__name(map));
+    if (maps == nullptr) break;
+    bpf_map* first = bpf_object__find_map_by_name(maps, bpf_map__name(map));
     if (first == nullptr) continue;
     if (bpf_map__reuse_fd(map, bpf_map__fd(first)) != 0) {
       return absl::InternalError(absl::StrCat("cannot share map ", bpf_map__name(map)));
@@ -91,7 +91,6 @@ absl::Status BpfPrograms::LoadObject(bpf_object* object, const std::string& name
     return absl::InternalError(absl::StrCat("the kernel refused BPF object ", name, " (",
                                             std::strerror(-error), "): ", reasons));
   }
-  objects_.push_back(object);
   return absl::OkStatus();
 }
 
@@ -102,22 +101,24 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const CaptureOpti
   programs->skeletons_ = std::make_unique<Skeletons>();
   Skeletons& all = *programs->skeletons_;
   all.process.Open();
-  if (absl::Status status = programs->LoadObject(all.process.object(), "process", options, multi);
-      !status.ok()) {
-    return status;
-  }
-  all.openssl.Open();
-  if (absl::Status status = programs->LoadObject(all.openssl.object(), "openssl", options, multi);
-      !status.ok()) {
-    return status;
-  }
+  bpf_object* const maps = all.process.object();
+  absl::Status first = LoadObject(maps, nullptr, "process", options, multi);
+  if (!first.ok()) return first;
+  // What takes long is the kernel's verifier; it works for two threads at once.
+  absl::Status sockets;
+  std::thread other;
   if (options.sockets) {
     all.sockets.Open();
-    if (absl::Status status = programs->LoadObject(all.sockets.object(), "sockets", options, multi);
-        !status.ok()) {
-      return status;
-    }
+    other = std::thread(
+        [&] { sockets = LoadObject(all.sockets.object(), maps, "sockets", options, multi); });
   }
+  all.openssl.Open();
+  absl::Status openssl = LoadObject(all.openssl.object(), maps, "openssl", options, multi);
+  if (other.joinable()) other.join();
+  if (!openssl.ok()) return openssl;
+  if (!sockets.ok()) return sockets;
+  programs->objects_ = {maps, all.openssl.object()};
+  if (options.sockets) programs->objects_.push_back(all.sockets.object());
   const auto map = [&all](const char* name) {
     return bpf_object__find_map_fd_by_name(all.process.object(), name);
   };

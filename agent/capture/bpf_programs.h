@@ -42,8 +42,9 @@ class BpfPrograms {
 
  private:
   BpfPrograms() = default;
-  absl::Status LoadObject(bpf_object* object, const std::string& name,
-                          const CaptureOptions& options, bool multi);
+  /// Loads one object. It makes the maps unless `maps` is the object that has made them.
+  static absl::Status LoadObject(bpf_object* object, bpf_object* maps, const std::string& name,
+                                 const CaptureOptions& options, bool multi);
 
   struct Skeletons;
   std::unique_ptr<Skeletons> skeletons_;

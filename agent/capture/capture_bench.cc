@@ -124,7 +124,7 @@ std::vector<FileDescriptor> AttachEmptyPair(const std::string& path, int program
   const auto file = discovery::ElfFile::Open(path);
   if (!file.ok()) return links;
   const uint64_t offset =
-      file->FindFunctions("fake_ssl_", kEmptyTwin, false).offsets.at(kEmptyTwin);
+      file->FindFunctions({kEmptyTwin}, kEmptyTwin, false).offsets.at(kEmptyTwin);
   for (const bool at_return : {true, false}) {
     auto link = multi ? AttachUprobeMulti(program, path, {&offset, 1}, at_return)
                       : AttachUprobe(program, path, offset, at_return);

@@ -10,17 +10,17 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "agent/discovery/gnu_hash.h"
 
 namespace sonde::discovery {
 namespace {
-
-constexpr int kWordClass = sizeof(void*) == 8 ? ELFCLASS64 : ELFCLASS32;
 
 /// Calls `visit(section, header)` until it returns false.
 template <typename Visit>
@@ -41,20 +41,23 @@ std::string_view TextAt(const Elf_Data* strings, size_t at) {
   return {text, strnlen(text, strings->d_size - at)};
 }
 
-/// Calls `visit(symbol, name)` for every symbol of a table until it returns false.
+/// Calls `visit(symbol, names)` for every symbol of a table until it returns false; TextAt() then
+/// says its name.
 template <typename Visit>
 void ForEachSymbol(Elf* elf, uint32_t section_type, Visit visit) {
   ForEachSection(elf, [&](Elf_Scn* section, const GElf_Shdr& header) {
-    if (header.sh_type != section_type || header.sh_entsize == 0) return true;
-    Elf_Data* data = elf_getdata(section, nullptr);
+    if (header.sh_type != section_type) return true;
+    const Elf_Data* data = elf_getdata(section, nullptr);
     Elf_Scn* names = elf_getscn(elf, header.sh_link);
     const Elf_Data* strings = names == nullptr ? nullptr : elf_getdata(names, nullptr);
-    if (data == nullptr) return true;
-    const size_t count = data->d_size / header.sh_entsize;
+    if (data == nullptr || data->d_buf == nullptr) return true;
+    // As they lie: libelf's accessor takes a lock for each.
+    const auto* symbols = static_cast<const char*>(data->d_buf);
+    const size_t count = data->d_size / sizeof(Elf64_Sym);
     for (size_t i = 0; i < count; ++i) {
-      GElf_Sym symbol;
-      if (gelf_getsym(data, static_cast<int>(i), &symbol) == nullptr) return false;
-      if (!visit(symbol, TextAt(strings, symbol.st_name))) return false;
+      Elf64_Sym symbol;
+      std::memcpy(&symbol, symbols + i * sizeof(symbol), sizeof(symbol));
+      if (!visit(symbol, strings)) return false;
     }
     return true;
   });
@@ -82,8 +85,8 @@ void ForEachDynamic(Elf* elf, Visit visit) {
   });
 }
 
-bool IsFunction(const GElf_Sym& symbol) {
-  const int type = GELF_ST_TYPE(symbol.st_info);
+bool IsFunction(const Elf64_Sym& symbol) {
+  const int type = ELF64_ST_TYPE(symbol.st_info);
   return type == STT_FUNC && symbol.st_shndx != SHN_UNDEF && symbol.st_value != 0;
 }
 
@@ -116,7 +119,7 @@ absl::StatusOr<ElfFile> ElfFile::Open(const std::string& path) {
   // Read, not mapped: a file that is cut short meanwhile would end this process.
   ElfFile file(path, fd, elf_begin(fd, ELF_C_READ, nullptr));
   if (file.elf_ == nullptr || elf_kind(file.elf_) != ELF_K_ELF ||
-      gelf_getclass(file.elf_) != kWordClass) {
+      gelf_getclass(file.elf_) != ELFCLASS64) {
     return absl::InvalidArgumentError(absl::StrCat(path, " is no ELF file of this machine"));
   }
   return file;
@@ -137,22 +140,40 @@ uint64_t ElfFile::FileOffset(uint64_t address, bool* executable) const {
   return 0;
 }
 
-void ElfFile::ReadTable(uint32_t section_type, std::string_view prefix, Functions* found) const {
-  ForEachSymbol(elf_, section_type, [&](const GElf_Sym& symbol, std::string_view name) {
-    if (!name.starts_with(prefix) || !IsFunction(symbol)) return true;
-    bool executable = false;
-    const uint64_t offset = FileOffset(symbol.st_value, &executable);
-    if (executable) found->offsets.emplace(name, offset);
+void ElfFile::Note(std::string_view name, uint64_t address, Functions* found) const {
+  bool executable = false;
+  const uint64_t offset = FileOffset(address, &executable);
+  if (executable) found->offsets.emplace(name, offset);
+}
+
+void ElfFile::ReadExports(const std::set<std::string_view>& names, std::string_view required,
+                          Functions* found) const {
+  const std::optional<GnuHash> exports = GnuHash::Read(fd_, elf_);
+  if (!exports.has_value()) return ReadTable(SHT_DYNSYM, names, found);
+  // Most files have none of them: one question is enough.
+  if (!exports->Lookup(required).has_value()) return;
+  for (const std::string_view name : names) {
+    const std::optional<Elf64_Sym> symbol = exports->Lookup(name);
+    if (symbol.has_value() && IsFunction(*symbol)) Note(name, symbol->st_value, found);
+  }
+}
+
+void ElfFile::ReadTable(uint32_t section_type, const std::set<std::string_view>& names,
+                        Functions* found) const {
+  ForEachSymbol(elf_, section_type, [&](const Elf64_Sym& symbol, const Elf_Data* strings) {
+    if (!IsFunction(symbol)) return true;
+    const std::string_view name = TextAt(strings, symbol.st_name);
+    if (names.contains(name)) Note(name, symbol.st_value, found);
     return true;
   });
 }
 
-void ElfFile::ReadDebugFile(std::string_view prefix, Functions* found) const {
+void ElfFile::ReadDebugFile(const std::set<std::string_view>& names, Functions* found) const {
   struct Context {
     const ElfFile* file;
-    std::string_view prefix;
+    const std::set<std::string_view>* names;
     Functions* found;
-  } context = {this, prefix, found};
+  } context = {this, &names, found};
   bcc_symbol_option option = {};
   option.use_debug_file = 1;
   option.check_debug_file_crc = 1;
@@ -161,29 +182,26 @@ void ElfFile::ReadDebugFile(std::string_view prefix, Functions* found) const {
       path_.c_str(),
       [](const char* name, uint64_t address, uint64_t, void* payload) {
         auto* self = static_cast<Context*>(payload);
-        if (!std::string_view(name).starts_with(self->prefix)) return 0;
-        bool executable = false;
-        const uint64_t offset = self->file->FileOffset(address, &executable);
-        if (executable) self->found->offsets.emplace(name, offset);
+        if (self->names->contains(name)) self->file->Note(name, address, self->found);
         return 0;
       },
       &option, &context);
 }
 
-Functions ElfFile::FindFunctions(std::string_view prefix, std::string_view required,
+Functions ElfFile::FindFunctions(const std::set<std::string_view>& names, std::string_view required,
                                  bool debug_file) const {
   const std::string wanted(required);
   Functions found;
-  ReadTable(SHT_DYNSYM, prefix, &found);
+  ReadExports(names, required, &found);
   found.rung = ".dynsym";
   if (found.offsets.contains(wanted)) return found;
   found.offsets.clear();
-  ReadTable(SHT_SYMTAB, prefix, &found);
+  ReadTable(SHT_SYMTAB, names, &found);
   found.rung = ".symtab";
   if (found.offsets.contains(wanted)) return found;
   found.offsets.clear();
   if (debug_file) {
-    ReadDebugFile(prefix, &found);
+    ReadDebugFile(names, &found);
     found.rung = "debug file";
     if (found.offsets.contains(wanted)) return found;
   }
@@ -192,8 +210,8 @@ Functions ElfFile::FindFunctions(std::string_view prefix, std::string_view requi
 
 bool ElfFile::HasDynamicSymbol(std::string_view name) const {
   bool found = false;
-  ForEachSymbol(elf_, SHT_DYNSYM, [&](const GElf_Sym&, std::string_view symbol) {
-    found = symbol == name;
+  ForEachSymbol(elf_, SHT_DYNSYM, [&](const Elf64_Sym& symbol, const Elf_Data* strings) {
+    found = TextAt(strings, symbol.st_name) == name;
     return !found;
   });
   return found;

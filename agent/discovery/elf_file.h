@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -31,10 +32,10 @@ class ElfFile {
   ElfFile& operator=(ElfFile&& other) noexcept;
   ~ElfFile();
 
-  /// Defined functions whose name begins with `prefix`, from the first rung that has `required`.
-  /// Empty when no rung has it. The debug file is looked for only when `debug_file` is set: that
-  /// search is slow.
-  Functions FindFunctions(std::string_view prefix, std::string_view required,
+  /// Those of the names that are defined functions, from the first rung that has `required`, which
+  /// is one of them. Empty when no rung has it. The debug file is looked for only when
+  /// `debug_file` is set: that search is slow.
+  Functions FindFunctions(const std::set<std::string_view>& names, std::string_view required,
                           bool debug_file) const;
 
   /// Whether a defined or undefined dynamic symbol has this very name.
@@ -54,8 +55,12 @@ class ElfFile {
  private:
   ElfFile(std::string path, int fd, Elf* elf);
   uint64_t FileOffset(uint64_t address, bool* executable) const;
-  void ReadTable(uint32_t section_type, std::string_view prefix, Functions* found) const;
-  void ReadDebugFile(std::string_view prefix, Functions* found) const;
+  void Note(std::string_view name, uint64_t address, Functions* found) const;
+  void ReadExports(const std::set<std::string_view>& names, std::string_view required,
+                   Functions* found) const;
+  void ReadTable(uint32_t section_type, const std::set<std::string_view>& names,
+                 Functions* found) const;
+  void ReadDebugFile(const std::set<std::string_view>& names, Functions* found) const;
 
   std::string path_;
   int fd_ = -1;

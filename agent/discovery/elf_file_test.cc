@@ -21,6 +21,8 @@ std::string ReadFile(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
+const std::set<std::string_view> kNames = {"SSL_read", "SSL_write", "SSL_table", "SSL_wri"};
+
 /// A file of the test's own, gone afterwards.
 class TestFile {
  public:
@@ -38,7 +40,7 @@ class TestFile {
 TEST(ElfFileTest, FindsExportedFunctions) {
   const auto file = ElfFile::Open(SONDE_TINY_SHARED);
   ASSERT_TRUE(file.ok()) << file.status();
-  const Functions found = file->FindFunctions("SSL_", "SSL_write", false);
+  const Functions found = file->FindFunctions(kNames, "SSL_write", false);
   EXPECT_EQ(found.rung, ".dynsym");
   EXPECT_EQ(found.offsets.size(), 2U);  // The table is no function.
   EXPECT_TRUE(file->HasDynamicSymbol("SSL_table"));
@@ -49,10 +51,27 @@ TEST(ElfFileTest, FindsExportedFunctions) {
   EXPECT_FALSE(file->HasSection(".gopclntab"));
 }
 
+TEST(ElfFileTest, TheHashTableAnswersAsTheListOfSymbolsDoes) {
+  const auto hashed = ElfFile::Open(SONDE_TINY_SHARED);
+  const auto listed = ElfFile::Open(SONDE_TINY_UNHASHED);  // Has the older table only.
+  ASSERT_TRUE(hashed.ok() && listed.ok());
+  EXPECT_TRUE(hashed->HasSection(".gnu.hash"));
+  EXPECT_FALSE(listed->HasSection(".gnu.hash"));
+  const Functions one = hashed->FindFunctions(kNames, "SSL_write", false);
+  const Functions two = listed->FindFunctions(kNames, "SSL_write", false);
+  EXPECT_EQ(two.rung, ".dynsym");
+  ASSERT_EQ(one.offsets.size(), two.offsets.size());
+  for (const auto& [name, offset] : one.offsets) EXPECT_TRUE(two.offsets.contains(name)) << name;
+  for (const auto* file : {&*hashed, &*listed}) {
+    EXPECT_TRUE(file->FindFunctions({"SSL_writ"}, "SSL_writ", false).offsets.empty());
+    EXPECT_TRUE(file->FindFunctions({"SSL_table"}, "SSL_table", false).offsets.empty());
+  }
+}
+
 TEST(ElfFileTest, AFileOffsetIsWhereTheCodeIs) {
   const auto file = ElfFile::Open(SONDE_TINY_SHARED);
   ASSERT_TRUE(file.ok());
-  const auto offsets = file->FindFunctions("SSL_", "SSL_write", false).offsets;
+  const auto offsets = file->FindFunctions(kNames, "SSL_write", false).offsets;
   const std::string bytes = ReadFile(SONDE_TINY_SHARED);
   // The two functions differ in the number they return: it stands in their code.
   const auto code = [&](const char* name) { return bytes.substr(offsets.at(name), 64); };
@@ -63,7 +82,7 @@ TEST(ElfFileTest, AFileOffsetIsWhereTheCodeIs) {
 TEST(ElfFileTest, FallsBackToTheSymbolTable) {
   const auto file = ElfFile::Open(SONDE_TINY_PROGRAM);
   ASSERT_TRUE(file.ok()) << file.status();
-  const Functions found = file->FindFunctions("SSL_", "SSL_write", false);
+  const Functions found = file->FindFunctions(kNames, "SSL_write", false);
   EXPECT_EQ(found.rung, ".symtab");
   EXPECT_EQ(found.offsets.size(), 2U);
 }
@@ -72,10 +91,10 @@ TEST(ElfFileTest, FallsBackToADebugFile) {
   const auto whole = ElfFile::Open(SONDE_TINY_PROGRAM);
   const auto stripped = ElfFile::Open(SONDE_TINY_STRIPPED);
   ASSERT_TRUE(whole.ok() && stripped.ok());
-  EXPECT_TRUE(stripped->FindFunctions("SSL_", "SSL_write", false).offsets.empty());
-  const Functions found = stripped->FindFunctions("SSL_", "SSL_write", true);
+  EXPECT_TRUE(stripped->FindFunctions(kNames, "SSL_write", false).offsets.empty());
+  const Functions found = stripped->FindFunctions(kNames, "SSL_write", true);
   EXPECT_EQ(found.rung, "debug file");
-  EXPECT_EQ(found.offsets, whole->FindFunctions("SSL_", "SSL_write", false).offsets);
+  EXPECT_EQ(found.offsets, whole->FindFunctions(kNames, "SSL_write", false).offsets);
 }
 
 TEST(ElfFileTest, ReadsWhatAProgramNeeds) {

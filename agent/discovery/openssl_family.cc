@@ -39,8 +39,7 @@ constexpr ProbeSpec kProbes[] = {
     {"SSL_get_error", "sonde_ssl_get_error"},
 };
 
-constexpr TlsFamily kFamily = {
-    .name = "openssl", .prefix = "SSL_", .required = "SSL_write", .probes = kProbes};
+constexpr TlsFamily kFamily = {.name = "openssl", .required = "SSL_write", .probes = kProbes};
 
 }  // namespace
 

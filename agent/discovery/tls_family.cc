@@ -1,5 +1,7 @@
 #include "agent/discovery/tls_family.h"
 
+#include <set>
+
 #include "absl/strings/str_cat.h"
 #include "agent/discovery/openssl_family.h"
 
@@ -59,7 +61,9 @@ std::optional<Finding> InspectFile(const std::string& name, const std::string& r
   const std::string_view base = BaseName(name);
   for (const TlsFamily* family : TlsFamilies()) {
     const bool by_name = LooksLikeOpenssl(base);
-    const Functions functions = file->FindFunctions(family->prefix, family->required, by_name);
+    std::set<std::string_view> names;
+    for (const ProbeSpec& probe : family->probes) names.insert(probe.function);
+    const Functions functions = file->FindFunctions(names, family->required, by_name);
     if (functions.offsets.empty()) continue;
     return Finding{std::string(family->name), functions.rung, "", Resolve(*family, functions)};
   }

@@ -24,7 +24,6 @@ struct ProbeSpec {
 /// table in tls_family.cc.
 struct TlsFamily {
   std::string_view name;      ///< As LibraryFound tells it.
-  std::string_view prefix;    ///< Of its functions.
   std::string_view required;  ///< A file that does not define this one is not of the family.
   std::span<const ProbeSpec> probes;
 };

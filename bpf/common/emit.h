@@ -3,7 +3,6 @@
 #define SONDE_BPF_COMMON_EMIT_H_
 
 #include "common/gate.h"
-#include "sonde_arith.h"
 
 /* Wakes the consumer only when the ring fills up: it looks by itself every few milliseconds. */
 static __always_inline __u64 sonde_wake_flags(void) {
@@ -124,128 +123,143 @@ static __always_inline void sonde_emit_ended(const struct sonde_connection_key* 
 }
 
 /* What the data records of one invocation have in common. */
-struct sonde_operation {
-  struct sonde_header header;
-  struct sonde_process_id process;
-  __u64 handle;
-  __u64 generation;
-  __u64 offset;
-  __u64 entry_ns;
-  __u64 exit_ns;
-};
-
-static __always_inline void sonde_fill_operation(struct sonde_operation* operation,
-                                                 const struct sonde_connection_key* key,
-                                                 const struct sonde_connection* connection,
-                                                 __u8 direction, __u64 offset, __u64 entry_ns,
-                                                 __u64 exit_ns, __u32 flags) {
-  operation->header.type = SONDE_RECORD_DATA;
-  operation->header.transport = key->transport;
-  operation->header.direction = direction;
-  operation->header.role = connection->role;
-  operation->header.flags = flags;
-  operation->header.tid = (__u32)bpf_get_current_pid_tgid();
-  operation->header.detail = 0;
-  operation->process.tgid = key->tgid;
-  operation->process.exec_generation = connection->exec_generation;
-  operation->process.start_ns = connection->start_ns;
-  operation->handle = connection->handle;
-  operation->generation = connection->generation;
-  operation->offset = offset;
-  operation->entry_ns = entry_ns;
-  operation->exit_ns = exit_ns;
+static __always_inline void sonde_fill_common(struct sonde_data_record* record,
+                                              const struct sonde_connection_key* key,
+                                              const struct sonde_connection* connection,
+                                              __u8 direction, __u64 offset, __u64 entry_ns,
+                                              __u64 exit_ns, __u32 flags) {
+  record->header.type = SONDE_RECORD_DATA;
+  record->header.transport = key->transport;
+  record->header.direction = direction;
+  record->header.role = connection->role;
+  record->header.flags = flags;
+  record->header.tid = (__u32)bpf_get_current_pid_tgid();
+  record->header.detail = 0;
+  record->process.tgid = key->tgid;
+  record->process.exec_generation = connection->exec_generation;
+  record->process.start_ns = connection->start_ns;
+  record->handle = connection->handle;
+  record->generation = connection->generation;
+  record->offset = offset;
+  record->length = 0;
+  record->entry_ns = entry_ns;
+  record->exit_ns = exit_ns;
 }
 
-static __always_inline void sonde_fill_data(struct sonde_data_record* record,
-                                            const struct sonde_operation* operation,
-                                            const struct sonde_piece* piece) {
-  record->header = operation->header;
-  record->header.detail = (__u32)piece->captured;
-  if (piece->after_gap) record->header.flags |= SONDE_FLAG_AFTER_GAP;
-  record->process = operation->process;
-  record->handle = operation->handle;
-  record->generation = operation->generation;
-  record->offset = operation->offset + piece->at;
-  record->length = piece->length;
-  record->entry_ns = operation->entry_ns;
-  record->exit_ns = operation->exit_ns;
+static __always_inline void sonde_fill_piece(struct sonde_data_record* record,
+                                             const struct sonde_shipment* shipment) {
+  *record = shipment->record;
+  record->header.detail = (__u32)shipment->piece.captured;
+  if (shipment->piece.after_gap) record->header.flags |= SONDE_FLAG_AFTER_GAP;
+  record->offset += shipment->piece.at;
+  record->length = shipment->piece.length;
 }
 
 /* Linux 5.10 reserves only sizes known when the program is verified: one branch per class. The size
- * to copy is read back from the record: to the verifier it is then a number without a past, and the
- * loop around this stays cheap to verify. */
-#define SONDE_EMIT_CLASS(capacity)                                                    \
-  do {                                                                                \
-    struct sonde_data_record* record =                                                \
-        bpf_ringbuf_reserve(&ring, sizeof(struct sonde_data_record) + (capacity), 0); \
-    if (!record) {                                                                    \
-      sonde_lose(SONDE_LOSS_RING_DATA);                                               \
-      connection->lost_records++;                                                     \
-      return;                                                                         \
-    }                                                                                 \
-    sonde_fill_data(record, operation, piece);                                        \
-    size = *(volatile __u32*)&record->header.detail;                                  \
-    if (size > (capacity) ||                                                          \
-        (size && bpf_probe_read_user(record + 1, size, (const void*)source))) {       \
-      bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);                                  \
-      sonde_lose(SONDE_LOSS_READ);                                                    \
-      connection->lost_records++;                                                     \
-      return;                                                                         \
-    }                                                                                 \
-    bpf_ringbuf_submit(record, sonde_wake_flags());                                   \
-    return;                                                                           \
+ * to copy is read back from the record: to the verifier it is then a number without a past. */
+#define SONDE_SEND_CLASS(capacity)                                                      \
+  do {                                                                                  \
+    struct sonde_data_record* record =                                                  \
+        bpf_ringbuf_reserve(&ring, sizeof(struct sonde_data_record) + (capacity), 0);   \
+    if (!record) {                                                                      \
+      sonde_lose(SONDE_LOSS_RING_DATA);                                                 \
+      shipment->lost++;                                                                 \
+      return;                                                                           \
+    }                                                                                   \
+    sonde_fill_piece(record, shipment);                                                 \
+    size = *(volatile __u32*)&record->header.detail;                                    \
+    if (size > (capacity) ||                                                            \
+        (size && bpf_probe_read_user(record + 1, size, (const void*)shipment->base))) { \
+      bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);                                    \
+      sonde_lose(SONDE_LOSS_READ);                                                      \
+      shipment->lost++;                                                                 \
+      return;                                                                           \
+    }                                                                                   \
+    bpf_ringbuf_submit(record, sonde_wake_flags());                                     \
+    return;                                                                             \
   } while (0)
 
-/* Copies one piece from the program's memory. A loss is counted by cause and on the connection. */
-static __always_inline void sonde_emit_piece(struct sonde_connection* connection,
-                                             const struct sonde_operation* operation,
-                                             const struct sonde_piece* piece, __u64 source) {
-  __u64 size;
-  switch (sonde_size_class(piece->captured)) {
+/* Copies the shipment's piece from the program's memory. */
+static __always_inline void sonde_send_piece(struct sonde_shipment* shipment) {
+  __u64 size = *(volatile __u64*)&shipment->piece.captured;
+  switch (sonde_size_class(size)) {
     case 128:
-      SONDE_EMIT_CLASS(128);
+      SONDE_SEND_CLASS(128);
     case 256:
-      SONDE_EMIT_CLASS(256);
+      SONDE_SEND_CLASS(256);
     case 512:
-      SONDE_EMIT_CLASS(512);
+      SONDE_SEND_CLASS(512);
     case 1024:
-      SONDE_EMIT_CLASS(1024);
+      SONDE_SEND_CLASS(1024);
     case 2048:
-      SONDE_EMIT_CLASS(2048);
+      SONDE_SEND_CLASS(2048);
     case 4096:
-      SONDE_EMIT_CLASS(4096);
+      SONDE_SEND_CLASS(4096);
     case 8192:
-      SONDE_EMIT_CLASS(8192);
+      SONDE_SEND_CLASS(8192);
     default:
-      SONDE_EMIT_CLASS(SONDE_PIECE_BYTES);
+      SONDE_SEND_CLASS(SONDE_PIECE_BYTES);
   }
 }
 
-/* What is to be sent of one invocation. */
-struct sonde_shipment {
-  struct sonde_operation operation;
-  __u64 source; /* The bytes, or the vector that names them. */
-  __u64 count;  /* Elements of the vector. */
-  __u64 total;
-  __u64 allowed;
-};
+/* One record of a contiguous invocation. Returns whether it was the last. Not static: then it is
+ * verified by itself. */
+__noinline int sonde_buffer_step(__u64 thread) {
+  struct sonde_shipment* shipment = bpf_map_lookup_elem(&shipments, &thread);
+  if (!shipment) return 1;
+  shipment->piece = sonde_piece_at(shipment->total, shipment->allowed, shipment->at);
+  sonde_send_piece(shipment);
+  shipment->base += shipment->piece.length;
+  shipment->at += shipment->piece.length;
+  return shipment->at >= shipment->total;
+}
 
-/* A copy that the verifier knows nothing of. It would follow every path that led here, with every
- * value on it, through every turn of the loops below; so all paths become one. */
-#define SONDE_FORGET(copy, original) bpf_probe_read_kernel(&(copy), sizeof(copy), &(original))
+/* The current thread's shipment; its place once made is used again. The caller says in `record`
+ * what all records have in common. */
+static __always_inline struct sonde_shipment* sonde_shipment_begin(
+    struct sonde_connection* connection, __u64 thread, __u64 source, __u64 count, __u64 total,
+    __u64 allowed) {
+  struct sonde_shipment* shipment = bpf_map_lookup_elem(&shipments, &thread);
+  if (!shipment) {
+    struct sonde_shipment fresh = {};
+    bpf_map_update_elem(&shipments, &thread, &fresh, BPF_ANY);
+    shipment = bpf_map_lookup_elem(&shipments, &thread);
+  }
+  if (!shipment) {
+    sonde_lose(SONDE_LOSS_IN_FLIGHT);
+    connection->lost_records++;
+    return NULL;
+  }
+  shipment->source = source;
+  shipment->base = source;
+  shipment->count = count;
+  shipment->total = total;
+  shipment->allowed = allowed;
+  shipment->at = 0;
+  shipment->left = 0;
+  shipment->skip = 0;
+  shipment->element = 0;
+  shipment->lost = 0;
+  return shipment;
+}
+
+/* Books what could not be sent. `cause` is that of a shipment that did not come to its end. */
+static __always_inline void sonde_shipment_end(struct sonde_connection* connection,
+                                               const struct sonde_shipment* shipment, __u32 cause) {
+  connection->lost_records += shipment->lost;
+  if (shipment->at >= shipment->total) return;
+  sonde_lose(cause);
+  connection->lost_records++;
+}
 
 /* Sends one contiguous invocation. */
-static __always_inline void sonde_emit_buffer(struct sonde_connection* connection,
+static __always_inline void sonde_ship_buffer(struct sonde_connection* connection, __u64 thread,
                                               const struct sonde_shipment* shipment) {
-  __u64 at = 0;
   __u32 step;
   for (step = 0; step < SONDE_PIECES; step++) {
-    struct sonde_piece piece = sonde_piece_at(shipment->total, shipment->allowed, at);
-    __u64 next = at + piece.length;
-    sonde_emit_piece(connection, &shipment->operation, &piece, shipment->source + at);
-    if (next >= shipment->total) break;
-    SONDE_FORGET(at, next);
+    if (sonde_buffer_step(thread)) break;
   }
+  sonde_shipment_end(connection, shipment, SONDE_LOSS_IN_FLIGHT);
 }
 
 #endif /* SONDE_BPF_COMMON_EMIT_H_ */

@@ -4,6 +4,7 @@
 
 #include "common/bpf.h"
 #include "sonde_abi.h"
+#include "sonde_arith.h"
 
 /* Sizes are set by user space before loading where they depend on options. */
 struct {
@@ -67,6 +68,32 @@ struct {
   __type(key, __u64);
   __type(value, struct sonde_syscall);
 } syscalls SEC(".maps");
+
+/* What is to be sent of one invocation and how far that is. */
+struct sonde_shipment {
+  struct sonde_data_record record; /* What its records have in common; `offset` is of its start. */
+  __u64 source;                    /* The bytes, or the vector that names them. */
+  __u64 count;                     /* Elements of the vector. */
+  __u64 total;
+  __u64 allowed;
+  __u64 at;                 /* Sent so far, or told as a hole. */
+  __u64 base;               /* Where the next bytes lie. */
+  __u64 left;               /* Of the element; the rest is the vector's only. */
+  __u64 skip;               /* Bytes of coming elements that fall into a hole. */
+  __u64 element;            /* The next one. */
+  struct sonde_piece piece; /* The record being made. */
+  __u32 lost;               /* Records that could not be sent. */
+  __u32 reserved;
+};
+
+/* By thread, which sends one at a time. In a map, so that the steps can be functions of their own
+ * that the verifier looks at once and not anew for every turn of a loop. */
+struct {
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 8192);
+  __type(key, __u64);
+  __type(value, struct sonde_shipment);
+} shipments SEC(".maps");
 
 /* Contexts of syscall tracepoints: the same on every kernel. */
 struct sonde_syscall_enter {

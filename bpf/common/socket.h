@@ -94,55 +94,48 @@ struct sonde_element {
   __u64 length;
 };
 
-/* Where the walk through a vector stands. */
-struct sonde_walk {
-  __u64 at;      /* In the invocation. */
-  __u64 base;    /* In the element. */
-  __u64 left;    /* Of the element. */
-  __u64 skip;    /* Bytes of coming elements that fall into a hole. */
-  __u64 element; /* The next one. */
-};
+/* One step through a vector: the next element, or one record. Returns whether it was the last. Not
+ * static: then it is verified by itself. */
+__noinline int sonde_vector_step(__u64 thread) {
+  struct sonde_shipment* shipment = bpf_map_lookup_elem(&shipments, &thread);
+  __u64 skipped;
+  if (!shipment) return 1;
+  if (shipment->left == 0) {
+    struct sonde_element element = {};
+    if (shipment->element >= shipment->count ||
+        bpf_probe_read_user(&element, sizeof(element),
+                            (void*)(shipment->source + shipment->element * sizeof(element)))) {
+      return 1;
+    }
+    skipped = shipment->skip < element.length ? shipment->skip : element.length;
+    shipment->element++;
+    shipment->base = element.base + skipped;
+    shipment->left = element.length - skipped;
+    shipment->skip -= skipped;
+    return 0;
+  }
+  shipment->piece = sonde_piece_at(shipment->total, shipment->allowed, shipment->at);
+  if (shipment->piece.captured > shipment->left) {
+    shipment->piece.captured = shipment->left;
+    shipment->piece.length = shipment->left;
+  }
+  sonde_send_piece(shipment);
+  skipped = shipment->piece.length; /* A hole goes on into the coming elements. */
+  shipment->at += skipped;
+  shipment->skip = skipped > shipment->left ? skipped - shipment->left : 0;
+  shipment->base += skipped;
+  shipment->left = skipped > shipment->left ? 0 : shipment->left - skipped;
+  return shipment->at >= shipment->total;
+}
 
 /* Sends a vectored invocation in at most SONDE_VECTOR_STEPS steps; what is left is a hole. */
-static __always_inline void sonde_emit_vector(struct sonde_connection* connection,
+static __always_inline void sonde_ship_vector(struct sonde_connection* connection, __u64 thread,
                                               const struct sonde_shipment* shipment) {
-  struct sonde_walk next = {};
-  struct sonde_walk walk = {};
-  struct sonde_piece piece;
   __u32 step;
   for (step = 0; step < SONDE_VECTOR_STEPS; step++) {
-    SONDE_FORGET(walk, next);
-    if (walk.at >= shipment->total) return;
-    if (walk.left == 0) {
-      struct sonde_element element = {};
-      __u64 skipped;
-      if (walk.element >= shipment->count ||
-          bpf_probe_read_user(&element, sizeof(element),
-                              (void*)(shipment->source + walk.element * sizeof(element)))) {
-        break;
-      }
-      skipped = walk.skip < element.length ? walk.skip : element.length;
-      next.element = walk.element + 1;
-      next.base = element.base + skipped;
-      next.left = element.length - skipped;
-      next.skip = walk.skip - skipped;
-      continue;
-    }
-    piece = sonde_piece_at(shipment->total, shipment->allowed, walk.at);
-    if (piece.captured > walk.left) {
-      piece.captured = walk.left;
-      piece.length = walk.left;
-    }
-    sonde_emit_piece(connection, &shipment->operation, &piece, walk.base);
-    next.at = walk.at + piece.length;
-    next.skip = piece.length > walk.left ? piece.length - walk.left : 0;
-    next.base = walk.base + piece.length;
-    next.left = piece.length > walk.left ? 0 : walk.left - piece.length;
+    if (sonde_vector_step(thread)) break;
   }
-  SONDE_FORGET(walk, next);
-  if (walk.at >= shipment->total) return;
-  sonde_lose(SONDE_LOSS_VECTOR);
-  connection->lost_records++;
+  sonde_shipment_end(connection, shipment, SONDE_LOSS_VECTOR);
 }
 
 /* The first bytes of an invocation, for telling TLS from text. Returns how many were read. */
@@ -166,8 +159,8 @@ static __always_inline void sonde_socket_data(const struct sonde_connection_key*
                                               const struct sonde_syscall* call, __u64 length) {
   __u8 direction = call->direction & 1;
   __u64 now = bpf_ktime_get_ns();
-  struct sonde_shipment known;
-  struct sonde_shipment shipment;
+  __u64 thread = bpf_get_current_pid_tgid();
+  struct sonde_shipment* shipment;
   __u64 allowed;
   __u64 offset;
   if (connection->socket_state <= SONDE_SOCKET_PLAIN && call->kind != SONDE_CALL_HOLE) {
@@ -187,17 +180,14 @@ static __always_inline void sonde_socket_data(const struct sonde_connection_key*
   } else if (!allowed) {
     return;
   }
-  sonde_fill_operation(&known.operation, key, connection, direction, offset, call->entry_ns, now,
-                       call->concurrent ? SONDE_FLAG_CONCURRENT : 0);
-  known.source = call->buffer;
-  known.count = call->count;
-  known.total = length;
-  known.allowed = allowed;
-  SONDE_FORGET(shipment, known);
+  shipment = sonde_shipment_begin(connection, thread, call->buffer, call->count, length, allowed);
+  if (!shipment) return;
+  sonde_fill_common(&shipment->record, key, connection, direction, offset, call->entry_ns, now,
+                    call->concurrent ? SONDE_FLAG_CONCURRENT : 0);
   if (call->kind == SONDE_CALL_VECTOR) {
-    sonde_emit_vector(connection, &shipment);
+    sonde_ship_vector(connection, thread, shipment);
   } else {
-    sonde_emit_buffer(connection, &shipment);
+    sonde_ship_buffer(connection, thread, shipment);
   }
 }
 
