@@ -96,7 +96,8 @@ int AttachCommand(const Options& options, const Start& start) {
   if (!owner.ok()) return Fail(1, owner.status());
   const auto book = LoadPrices(options.output);
   if (!book.ok()) return Fail(1, book.status());
-  const auto outputs = Outputs::Create(options.output, *owner, start.environment);
+  const auto outputs =
+      Outputs::Create(options.output, *owner, start.environment, Outputs::Slow::kLose);
   if (!outputs.ok()) return Fail(1, outputs.status());
   const auto session = LiveSession::Start(options, *owner, *book, outputs->get());
   if (!session.ok()) return Fail(1, session.status());

@@ -15,10 +15,10 @@ namespace sonde::cli {
 
 /// Where calls go; the same for all commands that report calls.
 struct OutputOptions {
-  std::string lines = "auto";             ///< auto, always, never, or a file's path.
-  bool json = false;                      ///< Records and bill as JSON lines on standard error.
-  std::string records;                    ///< File for usage records; empty: none.
-  std::string otlp;                       ///< URL; empty: no export unless otlp_from_env.
+  std::string lines = "auto";  ///< auto, always, never, or a file's path.
+  bool json = false;           ///< Records and bill as JSON lines on standard error.
+  std::string records;         ///< File for usage records, "-": standard output; empty: none.
+  std::string otlp;            ///< URL; empty: no export unless otlp_from_env.
   std::vector<std::string> otlp_headers;  ///< NAME=VALUE.
   bool otlp_from_env = false;
   std::string service_name;

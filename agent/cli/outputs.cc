@@ -1,8 +1,5 @@
 #include "agent/cli/outputs.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,7 +9,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "agent/cli/acting_as.h"
 
 namespace sonde::cli {
 namespace {
@@ -21,20 +17,16 @@ using exporter::console::BillFacts;
 using exporter::console::Console;
 using exporter::console::LineOutput;
 
-constexpr int kFinishMs = 2000;  ///< For a reader of standard error that does not read.
+/// A reader who takes nothing for so long is given up at the end: leaving takes at most 200 ms.
+constexpr int kStallMs = 40;
+constexpr int kBillStallMs = 100;
+constexpr char kStandardOutput[] = "-";
 
-/// Opens a file with the rights of `owner`, so that a flag never writes where the user may not.
-absl::StatusOr<int> OpenFor(const std::string& path, const std::optional<User>& owner) {
-  const ActingAs acting(owner);
-  if (!acting.status().ok()) return acting.status();
-  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600);
-  if (fd < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
-  return fd;
-}
-
-std::optional<exporter::FileOwner> Owner(const std::optional<User>& user) {
-  if (!user) return std::nullopt;
-  return exporter::FileOwner{user->uid, user->gid};
+exporter::LineQueue::Options QueueOptions(const std::optional<User>& user, bool patient) {
+  exporter::LineQueue::Options options;
+  if (user) options.owner = exporter::FileOwner{user->uid, user->gid, user->groups};
+  options.patient = patient;
+  return options;
 }
 
 absl::Status Prefixed(std::string_view flag, const absl::Status& status) {
@@ -74,38 +66,37 @@ absl::StatusOr<std::shared_ptr<const pricing::PriceBook>> LoadPrices(const Outpu
   return book;
 }
 
-Outputs::~Outputs() {
-  if (lines_fd_ >= 0) close(lines_fd_);
-}
-
 absl::StatusOr<std::unique_ptr<Outputs>> Outputs::Create(const OutputOptions& options,
                                                          const std::optional<User>& owner,
-                                                         const Environment& environment) {
+                                                         const Environment& environment,
+                                                         Slow slow) {
   std::unique_ptr<Outputs> outputs(new Outputs);
   const absl::StatusOr<exporter::Profile> profile = exporter::ParseProfile(options.profile);
   if (!profile.ok()) return Prefixed("--profile", profile.status());
   outputs->profile_ = *profile;
   outputs->json_ = options.json;
+  const exporter::LineQueue::Options queue = QueueOptions(owner, slow == Slow::kWait);
   absl::Status status = outputs->ReadExportSettings(options, environment);
-  status.Update(outputs->OpenLines(options, owner));
-  if (!status.ok()) return status;
-  status = outputs->OpenRecords(options, owner);
+  if (status.ok()) status = outputs->OpenLines(options, queue);
+  if (status.ok()) status = outputs->OpenRecords(options, queue);
   if (!status.ok()) return status;
   return outputs;
 }
 
-absl::Status Outputs::OpenLines(const OutputOptions& options, const std::optional<User>& owner) {
+absl::Status Outputs::OpenLines(const OutputOptions& options,
+                                const exporter::LineQueue::Options& queue) {
   const bool always = options.lines == "always";
   const bool never = options.lines == "never";
   const bool to_file = !always && !never && options.lines != "auto";
-  terminal_ = std::make_unique<LineOutput>(LineOutput::Options{.hold = !always});
+  stderr_ = exporter::LineQueue::ForDescriptor(STDERR_FILENO, "standard error", queue);
+  terminal_ = std::make_unique<LineOutput>(stderr_, LineOutput::Options{.hold = !always});
   LineOutput* lines = terminal_.get();
   if (to_file) {
-    const absl::StatusOr<int> fd = OpenFor(options.lines, owner);
-    if (!fd.ok()) return Prefixed("--lines", fd.status());
-    lines_fd_ = *fd;
+    auto file = exporter::LineQueue::Open(options.lines, queue);
+    if (!file.ok()) return Prefixed("--lines", file.status());
+    const int fd = (*file)->fd();
     lines_file_ = std::make_unique<LineOutput>(
-        LineOutput::Options{.fd = lines_fd_, .hold = false, .fresh_line = false});
+        *std::move(file), LineOutput::Options{.fd = fd, .hold = false, .fresh_line = false});
     lines = lines_file_.get();
   }
   console_ = std::make_unique<Console>(
@@ -113,19 +104,19 @@ absl::Status Outputs::OpenLines(const OutputOptions& options, const std::optiona
   return absl::OkStatus();
 }
 
-absl::Status Outputs::OpenRecords(const OutputOptions& options, const std::optional<User>& owner) {
-  exporter::UsageRecordWriter::Options writer;
-  writer.owner = Owner(owner);
-  writer.on_error = [this](std::string_view problem) { warnings_.emplace_back(problem); };
-  if (!options.records.empty()) {
-    auto file = exporter::UsageRecordWriter::Open(options.records, writer);
-    if (!file.ok()) return file.status();
-    records_.push_back(*std::move(file));
+absl::Status Outputs::OpenRecords(const OutputOptions& options,
+                                  const exporter::LineQueue::Options& queue) {
+  const auto add = [this](std::shared_ptr<exporter::LineQueue> to) {
+    records_.push_back(std::make_unique<exporter::UsageRecordWriter>(std::move(to), ""));
+  };
+  if (options.records == kStandardOutput) {
+    add(exporter::LineQueue::ForDescriptor(STDOUT_FILENO, "standard output", queue));
+  } else if (!options.records.empty()) {
+    auto file = exporter::LineQueue::Open(options.records, queue);
+    if (!file.ok()) return Prefixed("-o", file.status());
+    add(*std::move(file));
   }
-  if (options.json) {
-    records_.push_back(
-        exporter::UsageRecordWriter::ForDescriptor(STDERR_FILENO, "standard error", writer));
-  }
+  if (options.json) add(stderr_);
   return absl::OkStatus();
 }
 
@@ -196,6 +187,16 @@ void Outputs::Say(const std::string& line) {
 void Outputs::Flush() {
   terminal_->Flush();
   if (lines_file_ != nullptr) lines_file_->Flush();
+  for (const auto& writer : records_) writer->queue().Flush();
+}
+
+void Outputs::AddRecordWarnings(std::vector<std::string>& warnings) const {
+  for (const auto& writer : records_) {
+    const uint64_t lost = writer->queue().stats().lost;
+    if (lost == 0) continue;
+    warnings.push_back(absl::StrCat(lost, " of ", bill().calls(), " usage records are lost: ",
+                                    writer->queue().status().message()));
+  }
 }
 
 void Outputs::AddExportWarnings(std::vector<std::string>& warnings) const {
@@ -211,17 +212,21 @@ void Outputs::AddExportWarnings(std::vector<std::string>& warnings) const {
 
 void Outputs::Finish(BillFacts facts, absl::Duration export_deadline) {
   if (spans_ != nullptr) spans_->Stop(export_deadline);
+  for (const auto& writer : records_) {
+    if (&writer->queue() != stderr_.get()) writer->queue().Finish("", kStallMs);
+  }
+  if (lines_file_ != nullptr) lines_file_->Finish("", kStallMs);
   facts.warnings.insert(facts.warnings.end(), warnings_.begin(), warnings_.end());
+  AddRecordWarnings(facts.warnings);
   AddExportWarnings(facts.warnings);
   const uint64_t unshown =
       terminal_->dropped() + (lines_file_ == nullptr ? 0 : lines_file_->dropped());
   if (unshown > 0) {
     facts.warnings.push_back(absl::StrCat(unshown, " live lines were not shown"));
   }
-  if (lines_file_ != nullptr) lines_file_->Finish("", kFinishMs);
   const std::string text =
       json_ ? bill().Json(facts) + "\n" : bill().Format(facts, terminal_->style());
-  terminal_->Finish(text, kFinishMs);
+  terminal_->Finish(text, kBillStallMs);
 }
 
 }  // namespace sonde::cli

@@ -2,9 +2,11 @@
 #ifndef SONDE_AGENT_CLI_OUTPUTS_H_
 #define SONDE_AGENT_CLI_OUTPUTS_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -16,6 +18,7 @@
 #include "agent/cli/options.h"
 #include "agent/export/console/console.h"
 #include "agent/export/console/line_output.h"
+#include "agent/export/line_queue.h"
 #include "agent/export/otlp/settings.h"
 #include "agent/export/otlp/span_exporter.h"
 #include "agent/export/usage_record_writer.h"
@@ -31,17 +34,24 @@ absl::StatusOr<std::shared_ptr<const pricing::PriceBook>> LoadPrices(const Outpu
 /// mistake on the command line is found before the command starts.
 class Outputs final : public calls::CallSink {
  public:
+  /// What to do about a reader who does not keep up.
+  enum class Slow : uint8_t {
+    kLose,  ///< Capture and exit never wait; what was lost is in the bill.
+    kWait,  ///< Nobody is held up: a replay is whole.
+  };
+
   /// Files belong to `owner` when there is one. `environment` is asked only for --otlp-from-env.
   static absl::StatusOr<std::unique_ptr<Outputs>> Create(const OutputOptions& options,
                                                          const std::optional<User>& owner,
-                                                         const Environment& environment);
-  ~Outputs() override;
+                                                         const Environment& environment, Slow slow);
 
   /// Starts the exporter's threads; after every fork.
   absl::Status StartExport();
 
   void OnCall(const calls::Call& call) override;
   void OnNotice(const calls::Notice& notice) override;
+  /// See LineOutput::HoldWhile.
+  void HoldWhile(std::function<bool()> in_use) { terminal_->HoldWhile(std::move(in_use)); }
   void SetOrigin(events::MonoNs ns) { console_->SetOrigin(ns); }
 
   /// A remark outside the run's own text, for example that a capture file holds prompts.
@@ -56,15 +66,16 @@ class Outputs final : public calls::CallSink {
 
  private:
   Outputs() = default;
-  absl::Status OpenLines(const OutputOptions& options, const std::optional<User>& owner);
-  absl::Status OpenRecords(const OutputOptions& options, const std::optional<User>& owner);
+  absl::Status OpenLines(const OutputOptions& options, const exporter::LineQueue::Options& queue);
+  absl::Status OpenRecords(const OutputOptions& options, const exporter::LineQueue::Options& queue);
   absl::Status ReadExportSettings(const OutputOptions& options, const Environment& environment);
+  void AddRecordWarnings(std::vector<std::string>& warnings) const;
   void AddExportWarnings(std::vector<std::string>& warnings) const;
 
   bool json_ = false;
-  int lines_fd_ = -1;
   exporter::Profile profile_ = exporter::Profile::kSemconv141;
   std::optional<exporter::OtlpSettings> export_settings_;
+  std::shared_ptr<exporter::LineQueue> stderr_;
   std::unique_ptr<exporter::console::LineOutput> terminal_;  ///< Bill; lines unless in a file.
   std::unique_ptr<exporter::console::LineOutput> lines_file_;
   std::unique_ptr<exporter::console::Console> console_;

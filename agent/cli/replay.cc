@@ -40,7 +40,8 @@ int ReplayCommand(const Options& options, const Start& start) {
   const OutputOptions output = WithHeader(options.output, header);
   const auto book = LoadPrices(output);
   if (!book.ok()) return Fail(1, book.status());
-  const auto outputs = Outputs::Create(output, std::nullopt, start.environment);
+  const auto outputs =
+      Outputs::Create(output, std::nullopt, start.environment, Outputs::Slow::kWait);
   if (!outputs.ok()) return Fail(1, outputs.status());
   const absl::Status exporting = (*outputs)->StartExport();
   if (!exporting.ok()) return Fail(1, exporting);

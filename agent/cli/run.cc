@@ -116,7 +116,8 @@ int RunCommand(const Options& options, const Start& start) {
   const auto book = LoadPrices(options.output);
   if (!book.ok()) return Fail(kExitSondeFailed, book.status());
   const Launch launch = MakeLaunch(options, start, *user);
-  const auto outputs = Outputs::Create(options.output, owner, launch.environment);
+  const auto outputs =
+      Outputs::Create(options.output, owner, launch.environment, Outputs::Slow::kLose);
   if (!outputs.ok()) return Fail(kExitSondeFailed, outputs.status());
   const auto session = LiveSession::Start(options, owner, *book, outputs->get());
   if (!session.ok()) return Fail(kExitSondeFailed, session.status());

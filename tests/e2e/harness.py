@@ -278,6 +278,14 @@ def unpacked(path) -> bytes:
     return b"".join(parts)
 
 
+def children_of(pid: int) -> list:
+    try:
+        return [int(c) for c in
+                pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:
+        return []
+
+
 def free_port() -> int:
     """A port that was free just now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

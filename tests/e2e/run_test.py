@@ -1,26 +1,20 @@
-"""`sonde run` as a guest in somebody's terminal: status, signals, user, terminal, exit, silence."""
+"""`sonde run` as a guest: status, user, environment, signals, silence."""
 
 import json
 import os
 import pathlib
-import pty
 import re
 import select
 import signal
 import socket
-import statistics
 import subprocess
 import sys
-import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 import cases  # noqa: E402
 import harness  # noqa: E402
-from harness import wait_for  # noqa: E402
-
-EXIT_DELAY_LIMIT = 0.2
-
+from harness import children_of, wait_for  # noqa: E402
 
 def state_of(pid: int) -> str:
     """The letter of /proc: R, S, T, ...; empty when gone."""
@@ -28,14 +22,6 @@ def state_of(pid: int) -> str:
         return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return ""
-
-
-def children_of(pid: int) -> list:
-    try:
-        return [int(c) for c in
-                pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except FileNotFoundError:
-        return []
 
 
 class StatusTest(harness.SondeCase):
@@ -266,56 +252,6 @@ class SignalTest(harness.SondeCase):
         wait_for((self.folder / "survived").exists, "the command to finish its work")
 
 
-class LeavingTest(harness.SondeCase):
-    def test_exit_delay(self):
-        """From the command's last act to Sonde's exit; the command has called over TLS before."""
-        command = self.stamped_client([cases.call("openai", "delay")])
-        delays = []
-        for _ in range(7):
-            run = self.run_command(command)
-            self.assertEqual((run.status, len(run.records)), (0, 1), run.stderr)
-            delays.append(self.leaving_seconds(run))
-        print(f"exit delay: n={len(delays)} median={statistics.median(delays) * 1e3:.0f} ms "
-              f"max={max(delays) * 1e3:.0f} ms")
-        self.assertLessEqual(statistics.median(delays), EXIT_DELAY_LIMIT)
-
-    def test_daemons_are_not_waited_for(self):
-        fifo = self.folder / "fifo"
-        os.mkfifo(fifo)
-        script = 'setsid sh -c "read x <fifo; echo done >done" >/dev/null 2>&1 </dev/null & exit 5'
-        run = self.sonde(["run", "--", "sh", "-c", script], deadline=20)
-        self.assertEqual(run.status, 5, run.stderr)
-        self.assertFalse((self.folder / "done").exists())
-        fifo.write_text("go\n")   # opens only when the daemon reads: it lives on
-        wait_for((self.folder / "done").exists, "the daemon to end by itself")
-
-    def test_wait_all(self):
-        fifo = self.folder / "fifo"
-        os.mkfifo(fifo)
-        script = 'setsid sh -c "read x <fifo; echo done >done" >/dev/null 2>&1 </dev/null & exit 5'
-        process = self.start(["run", "--wait-all", "--", "sh", "-c", script])
-        wait_for(lambda: self.first_child_gone(process.pid), "the command itself to end")
-        self.assertIsNone(process.poll())
-        fifo.write_text("go\n")
-        process.communicate(timeout=30)
-        self.assertEqual(process.returncode, 5)
-        self.assertTrue((self.folder / "done").exists())
-
-    @staticmethod
-    def first_child_gone(pid):
-        commands = [pathlib.Path(f"/proc/{p}/cmdline") for p in children_of(pid)]
-        return not any(b"exit 5" in c.read_bytes() for c in commands if c.exists())
-
-    def test_calls_of_descendants_are_seen(self):
-        body = self.folder / "body"
-        body.write_text(harness.raw_body(cases.call("openai", "grandchild")))
-        url = self.simulator.openai + "/v1/chat/completions"
-        command = f"(sh -c 'curl -sS -o /dev/null --data-binary @{body} {url}' & wait)"
-        run = self.run_command(["sh", "-c", command])
-        self.assertEqual((run.status, len(run.records)), (0, 1), run.stderr)
-        self.assertEqual(run.records[0]["process"]["comm"], "curl")
-
-
 class SilenceTest(harness.SondeCase):
     def listeners(self, pid) -> list:
         """Listening or bound sockets among the process's descriptors."""
@@ -351,166 +287,6 @@ class SilenceTest(harness.SondeCase):
             _, err = process.communicate(timeout=30)
             self.assertEqual(process.returncode, 0, err)
             self.assertEqual(select.select([listener], [], [], 0)[0], [], "somebody connected")
-
-
-class TerminalTest(harness.SondeCase):
-    def on_terminal(self, arguments, command, columns=120, env=None):
-        """Runs on a new terminal; (status, everything the terminal showed)."""
-        pid, master = pty.fork()
-        if pid == 0:
-            os.chdir(self.folder)
-            for name, value in (env or self.environment(TERM="xterm-256color")).items():
-                os.environ[name] = value
-            os.execv(harness.SONDE, [str(a) for a in
-                                     [harness.SONDE, "run", *self.simulator.provider_flags,
-                                      *arguments, "--", *command]])
-        import fcntl
-        import struct
-        import termios
-        fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-        shown = b""
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            if not select.select([master], [], [], 1)[0]:
-                continue
-            try:
-                data = os.read(master, 65536)
-            except OSError:
-                break
-            if not data:
-                break
-            shown += data
-        os.close(master)
-        _, status = os.waitpid(pid, 0)
-        return os.waitstatus_to_exitcode(status), shown.decode(errors="replace")
-
-    def test_colour_and_lines_on_a_terminal(self):
-        command = self.python_client([cases.call("openai", "tty")])
-        status, shown = self.on_terminal([], command)
-        self.assertEqual(status, 0, shown)
-        self.assertIn("\x1b[", shown)
-        self.assertIn("gpt-5-mini", shown)
-        status, shown = self.on_terminal([], command, env=self.environment(NO_COLOR="1",
-                                                                           TERM="xterm"))
-        self.assertNotRegex(shown, r"\x1b\[[0-9;]*m")
-
-    def test_lines_wait_while_the_terminal_is_raw(self):
-        body = self.folder / "body"
-        body.write_text(harness.raw_body(cases.call("openai", "raw")))
-        code = f"""
-import subprocess, termios, tty
-old = termios.tcgetattr(0)
-tty.setraw(0)
-print("RAW-BEGIN", end="", flush=True)
-subprocess.run(["curl", "-sS", "-o", "/dev/null", "--data-binary", "@{body}",
-                "{self.simulator.openai}/v1/chat/completions"], check=True)
-while not open("records.jsonl").read(): pass
-print("RAW-END", end="", flush=True)
-termios.tcsetattr(0, termios.TCSADRAIN, old)
-"""
-        status, shown = self.on_terminal(["-o", self.folder / "records.jsonl"],
-                                         ["/usr/bin/python3", "-c", code])
-        self.assertEqual(status, 0, shown)
-        raw, after = shown.split("RAW-BEGIN")[1].split("RAW-END")
-        self.assertEqual(raw, "")
-        self.assertIn("gpt-5-mini", after)
-
-    def test_lines_wait_while_a_full_screen_program_runs(self):
-        """The alternate screen as full-screen programs use it: with canonical input off. (What a
-        program merely prints to its terminal is between the two of them.)"""
-        body = self.folder / "body"
-        body.write_text(harness.raw_body(cases.call("openai", "alternate")))
-        code = f"""
-import subprocess, termios, tty
-old = termios.tcgetattr(0)
-tty.setcbreak(0)
-print("\\x1b[?1049hALT-BEGIN", end="", flush=True)
-subprocess.run(["curl", "-sS", "-o", "/dev/null", "--data-binary", "@{body}",
-                "{self.simulator.openai}/v1/chat/completions"], check=True)
-while not open("records.jsonl").read(): pass
-print("ALT-END\\x1b[?1049l", end="", flush=True)
-termios.tcsetattr(0, termios.TCSADRAIN, old)
-"""
-        status, shown = self.on_terminal(["-o", self.folder / "records.jsonl"],
-                                         ["/usr/bin/python3", "-c", code])
-        self.assertEqual(status, 0, shown)
-        inside, after = shown.split("ALT-BEGIN")[1].split("ALT-END")
-        self.assertEqual(inside, "")
-        self.assertIn("gpt-5-mini", after)
-
-    def test_width(self):
-        """No line of Sonde's is longer than the terminal."""
-        calls = [cases.call("anthropic", "wide", kind="reasoning"),
-                 cases.call("openai", "wide-2", error="rate_limit", fails=True)]
-        for columns in (60, 80, 200):
-            status, shown = self.on_terminal([], self.python_client(calls), columns)
-            self.assertEqual(status, 0, shown)
-            plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
-            ours = [line for line in re.split(r"[\r\n]+", plain) if not line.startswith("{")
-                    and "DeprecationWarning" not in line and "create(" not in line]
-            self.assertTrue(ours)
-            longest = max(ours, key=len)
-            self.assertLessEqual(len(longest), columns, longest)
-
-    def test_lines_never_and_to_a_file(self):
-        command = self.python_client([cases.call("openai", "lines")])
-        never = self.run_command(command, ["--lines", "never"])
-        always = self.run_command(command, ["--lines", "always"])
-        to_file = self.run_command(command, ["--lines", self.folder / "lines"])
-        mark = "gpt-5-mini"
-        self.assertEqual(always.stderr.count(mark), never.stderr.count(mark) + 1)
-        self.assertEqual(to_file.stderr.count(mark), never.stderr.count(mark))
-        self.assertEqual((self.folder / "lines").read_text().count(mark), 1)
-
-
-class AttachTest(harness.SondeCase):
-    def test_attach_to_a_running_program(self):
-        """The program calls before, during and after; only the call in between is reported, and the
-        program never notices."""
-        calls = [cases.call("openai", f"attach-{n}", stream=True) for n in range(3)]
-        plan = self.client_plan(calls)
-        code = (f"import sys; sys.path.insert(0, {str(harness.HERE / 'clients')!r})\n"
-                f"import json, sdk_client\nplan = json.load(open({str(plan)!r}))\n"
-                "client = sdk_client.Sync(plan)\n"
-                "for call in plan['calls']:\n"
-                "    client.make(call); print('called', flush=True); sys.stdin.readline()\n")
-        program = subprocess.Popen([str(harness.PYTHON), "-c", code], cwd=self.folder, text=True,
-                                   env=self.environment(), stdin=subprocess.PIPE,
-                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.addCleanup(harness.end_process, program)
-        self.until_called(program)
-        records = self.folder / "records.jsonl"
-        err_path = self.folder / "err"
-        with open(err_path, "w") as err:
-            sonde = self.start(["attach", "--pid", program.pid, *self.simulator.provider_flags,
-                                "-o", records], stderr=err)
-        wait_for(lambda: "attached" in err_path.read_text().lower(), "sonde to say it is attached")
-        program.stdin.write("\n")
-        program.stdin.flush()
-        self.until_called(program)
-        wait_for(lambda: len(harness.read_records(records)) == 1, "the record of the second call")
-        sonde.send_signal(signal.SIGINT)
-        sonde.communicate(timeout=30)
-        self.assertIn(sonde.returncode, (0, 130))
-        self.assertRegex(err_path.read_text(), harness.BILL)
-        program.stdin.write("\n")
-        program.stdin.flush()
-        self.until_called(program)
-        program.stdin.write("\n")
-        program.stdin.flush()
-        self.assertEqual(program.wait(30), 0)
-        found = harness.read_records(records)
-        entries = {e["id"]: e for e in self.simulator.new_entries(3)}
-        self.assertEqual([r["request_id"] for r in found], [entries["attach-1"]["request_id"]])
-
-    def until_called(self, program):
-        while (line := program.stdout.readline()) != "called\n":
-            self.assertNotEqual(line, "", "the program ended")
-
-    def test_no_such_process(self):
-        run = self.sonde(["attach", "--pid", "4194303"])
-        self.assertNotEqual(run.status, 0)
-        self.assertIn("4194303", run.stderr)
 
 
 if __name__ == "__main__":

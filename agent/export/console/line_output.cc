@@ -1,13 +1,10 @@
 #include "agent/export/console/line_output.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdlib>
 #include <optional>
 
@@ -37,11 +34,6 @@ size_t TerminalWidth(int fd) {
   return std::min<size_t>(size.ws_col, kMostWidth);
 }
 
-bool HasRoom(int fd, int timeout_ms) {
-  pollfd poller{fd, POLLOUT, 0};
-  return poll(&poller, 1, timeout_ms) > 0;
-}
-
 /// `width` blanks; where the terminal is known to understand it, as one blank and a repetition.
 std::string LineOfBlanks(size_t width) {
   constexpr std::array<std::string_view, 6> kRepeating = {"xterm", "alacritty", "foot",
@@ -61,8 +53,8 @@ bool IsSet(const char* name) {
 
 }  // namespace
 
-LineOutput::LineOutput(const Options& options)
-    : options_(options), is_terminal_(isatty(options.fd) == 1) {
+LineOutput::LineOutput(std::shared_ptr<LineQueue> queue, const Options& options)
+    : queue_(std::move(queue)), options_(options), is_terminal_(isatty(options.fd) == 1) {
   const char* term = Variable("TERM");
   smart_ = is_terminal_ && term != nullptr && *term != '\0' && std::string_view(term) != "dumb";
   colour_ = options.allow_colour && smart_ && !IsSet("NO_COLOR");
@@ -83,8 +75,9 @@ bool LineOutput::InRawMode() const {
 }
 
 bool LineOutput::MustWait() const {
-  if (options_.hold && !raw_at_start_ && InRawMode()) return true;
-  return !HasRoom(options_.fd, 0);
+  if (!queue_->idle()) return true;
+  if (!options_.hold || !is_terminal_) return false;
+  return (!raw_at_start_ && InRawMode()) || (in_use_ && in_use_());
 }
 
 void LineOutput::Write(std::string_view line) {
@@ -97,13 +90,14 @@ void LineOutput::Write(std::string_view line) {
 }
 
 void LineOutput::Flush() {
+  queue_->Flush();
   while (!held_.empty() && !MustWait()) {
-    Emit(held_.front() + "\n", true);
+    queue_->Add(ForTerminal(held_.front() + "\n", true));
     held_.pop_front();
   }
 }
 
-void LineOutput::Emit(std::string_view text, bool fresh) {
+std::string LineOutput::ForTerminal(std::string_view text, bool fresh) const {
   std::string out;
   termios mode{};
   const bool known = is_terminal_ && tcgetattr(options_.fd, &mode) == 0;
@@ -117,37 +111,15 @@ void LineOutput::Emit(std::string_view text, bool fresh) {
     if (c == '\n' && raw_output) out += '\r';
     out += c;
   }
-  std::string_view rest = out;
-  while (!rest.empty()) {
-    const ssize_t written = write(options_.fd, rest.data(), rest.size());
-    if (written > 0) {
-      rest.remove_prefix(static_cast<size_t>(written));
-    } else if (errno == EAGAIN) {
-      // The program made the shared descriptor non-blocking; a line that has begun is finished.
-      if (!HasRoom(options_.fd, 1000)) return;
-    } else if (errno != EINTR) {
-      return;
-    }
-  }
+  return out;
 }
 
-void LineOutput::Finish(std::string_view text, int deadline_ms) {
+void LineOutput::Finish(std::string_view text, int stall_ms) {
   std::string all;
   for (const std::string& line : held_) all += line + "\n";
   held_.clear();
   all += text;
-  std::string_view rest = all;
-  const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(deadline_ms);
-  bool fresh = true;
-  while (!rest.empty()) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        end - std::chrono::steady_clock::now());
-    if (left.count() <= 0 || !HasRoom(options_.fd, static_cast<int>(left.count()))) return;
-    const size_t newline = std::min(rest.find('\n'), rest.size() - 1);
-    Emit(rest.substr(0, newline + 1), fresh);
-    rest.remove_prefix(newline + 1);
-    fresh = false;
-  }
+  queue_->Finish(all.empty() ? "" : ForTerminal(all, true), stall_ms);
 }
 
 }  // namespace sonde::exporter::console

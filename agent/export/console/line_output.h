@@ -7,18 +7,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "agent/export/console/live_line.h"
+#include "agent/export/line_queue.h"
 
 namespace sonde::exporter::console {
 
 /// Writes whole lines without ever making the caller wait, apart from Finish. On a terminal, lines
-/// wait while a program has it in raw mode (editors, pagers and other full-screen programs, which
-/// use the alternate screen, switch canonical input off): the kernel tells the mode, while the
-/// alternate screen itself is known only to the terminal. Lines also wait while a slow reader
-/// leaves no room. Used on one thread.
+/// wait while a program has it in raw mode (canonical input off) or in the alternate screen; they
+/// also wait while a slow reader leaves no room. Used on one thread.
 class LineOutput {
  public:
   /// Lines kept while waiting; the oldest is dropped beyond it.
@@ -26,31 +28,37 @@ class LineOutput {
 
   struct Options {
     int fd = 2;              ///< Stays the caller's.
-    bool hold = true;        ///< Wait for the end of raw mode.
+    bool hold = true;        ///< Wait for the end of raw mode and of the alternate screen.
     bool fresh_line = true;  ///< On a terminal, begin below a half-written line of the program.
     bool allow_colour = true;
   };
-  explicit LineOutput(const Options& options);
+  /// Lines go to `queue`, which writes to what Options::fd names.
+  LineOutput(std::shared_ptr<LineQueue> queue, const Options& options);
 
-  /// `line` without its newline; at most 4 KiB go out in one write.
+  /// The kernel tells the mode of a terminal, not its screen: `in_use` is asked for that.
+  void HoldWhile(std::function<bool()> in_use) { in_use_ = std::move(in_use); }
+
+  /// `line` without its newline; at most 4 KiB of it.
   void Write(std::string_view line);
   /// Writes what waited, as far as it can go now. Called from time to time.
   void Flush();
-  /// Writes everything, raw mode or not; gives a reader that does not read `deadline_ms`.
-  void Finish(std::string_view text, int deadline_ms);
+  /// Writes everything, raw mode or not; gives up on a reader that takes nothing for `stall_ms`.
+  void Finish(std::string_view text, int stall_ms);
 
   /// Width as of now and whether colours may be used: only on a terminal, and not when NO_COLOR is
   /// set or TERM is "dumb". COLUMNS overrides the width; without a terminal it is 160.
   LineStyle style() const;
-  bool is_terminal() const { return is_terminal_; }
+  /// Lines that had to make room for newer ones.
   uint64_t dropped() const { return dropped_; }
 
  private:
   bool MustWait() const;
   bool InRawMode() const;
-  void Emit(std::string_view text, bool fresh);
+  std::string ForTerminal(std::string_view text, bool fresh) const;
 
+  std::shared_ptr<LineQueue> queue_;
   Options options_;
+  std::function<bool()> in_use_;
   bool is_terminal_ = false;
   bool colour_ = false;
   bool smart_ = false;

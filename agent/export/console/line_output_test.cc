@@ -31,6 +31,12 @@ std::string ReadUntil(int fd, std::string_view end) {
   return text;
 }
 
+/// Lines to `fd`, as Sonde makes them for its standard error.
+LineOutput To(int fd, bool fresh_line = true, bool hold = true) {
+  return {LineQueue::ForDescriptor(fd, "test", {}),
+          {.fd = fd, .hold = hold, .fresh_line = fresh_line}};
+}
+
 class TerminalTest : public ::testing::Test {
  protected:
   TerminalTest() {
@@ -61,20 +67,20 @@ class TerminalTest : public ::testing::Test {
 };
 
 TEST_F(TerminalTest, BeginsOnAFreshLine) {
-  LineOutput output({.fd = slave_});
+  LineOutput output = To(slave_);
   output.Write("one");
   EXPECT_EQ(ReadUntil(master_, "one\r\n"), std::string(80, ' ') + "\rone\r\n");
 }
 
 TEST_F(TerminalTest, WhereItIsUnderstoodBlanksAreRepeated) {
   setenv("TERM", "xterm-256color", 1);
-  LineOutput output({.fd = slave_});
+  LineOutput output = To(slave_);
   output.Write("one");
   EXPECT_EQ(ReadUntil(master_, "one\r\n"), " \x1b[79b\rone\r\n");
 }
 
 TEST_F(TerminalTest, LinesWaitForTheEndOfRawMode) {
-  LineOutput output({.fd = slave_, .fresh_line = false});
+  LineOutput output = To(slave_, false);
   SetRaw(true);
   output.Write("held");
   output.Flush();
@@ -85,15 +91,44 @@ TEST_F(TerminalTest, LinesWaitForTheEndOfRawMode) {
   EXPECT_EQ(ReadUntil(master_, "held\r\n"), "held\r\n");
 }
 
+TEST_F(TerminalTest, LinesWaitForTheEndOfTheAlternateScreen) {
+  LineOutput output = To(slave_, false);
+  bool in_use = true;
+  output.HoldWhile([&] { return in_use; });
+  output.Write("held");
+  output.Flush();
+  pollfd poller{master_, POLLIN, 0};
+  EXPECT_EQ(poll(&poller, 1, 0), 0);
+  in_use = false;
+  output.Flush();
+  EXPECT_EQ(ReadUntil(master_, "held\r\n"), "held\r\n");
+}
+
+TEST_F(TerminalTest, AStoppedTerminalHoldsNobodyUp) {
+  LineOutput output = To(slave_, false);
+  ASSERT_EQ(tcflow(slave_, TCOOFF), 0);  // As Ctrl-S does.
+  for (int i = 0; i < 100; ++i) output.Write(std::string(1000, 'x'));
+  ASSERT_EQ(tcflow(slave_, TCOON), 0);
+  std::string text;
+  while (!text.ends_with("end\r\n")) {
+    if (text.empty()) output.Write("end");
+    const std::string more = ReadUntil(master_, "\n");
+    ASSERT_FALSE(more.empty());
+    text += more;
+    output.Flush();
+  }
+  EXPECT_EQ(output.dropped(), 0U);
+}
+
 TEST_F(TerminalTest, AlwaysDoesNotWait) {
-  LineOutput output({.fd = slave_, .hold = false, .fresh_line = false});
+  LineOutput output = To(slave_, false, false);
   SetRaw(true);
   output.Write("now");
   EXPECT_EQ(ReadUntil(master_, "now\r\n"), "now\r\n");
 }
 
 TEST_F(TerminalTest, FinishWritesWhatWasHeld) {
-  LineOutput output({.fd = slave_, .fresh_line = false});
+  LineOutput output = To(slave_, false);
   SetRaw(true);
   output.Write("held");
   output.Finish("bill\ntotal\n", 1000);
@@ -101,14 +136,14 @@ TEST_F(TerminalTest, FinishWritesWhatWasHeld) {
 }
 
 TEST_F(TerminalTest, HeldLinesAreBounded) {
-  LineOutput output({.fd = slave_, .fresh_line = false});
+  LineOutput output = To(slave_, false);
   SetRaw(true);
   for (size_t i = 0; i < LineOutput::kHeld + 10; ++i) output.Write("x");
   EXPECT_EQ(output.dropped(), 10U);
 }
 
 TEST_F(TerminalTest, WidthAndColour) {
-  LineOutput output({.fd = slave_});
+  LineOutput output = To(slave_);
   EXPECT_EQ(output.style().width, 79U);
   EXPECT_TRUE(output.style().colour);
   winsize size{.ws_row = 24, .ws_col = 132};
@@ -117,10 +152,10 @@ TEST_F(TerminalTest, WidthAndColour) {
   setenv("COLUMNS", "100", 1);
   EXPECT_EQ(output.style().width, 100U);
   setenv("NO_COLOR", "1", 1);
-  EXPECT_FALSE(LineOutput({.fd = slave_}).style().colour);
+  EXPECT_FALSE(To(slave_).style().colour);
   unsetenv("NO_COLOR");
   setenv("TERM", "dumb", 1);
-  EXPECT_FALSE(LineOutput({.fd = slave_}).style().colour);
+  EXPECT_FALSE(To(slave_).style().colour);
 }
 
 class PipeTest : public ::testing::Test {
@@ -138,7 +173,7 @@ class PipeTest : public ::testing::Test {
 };
 
 TEST_F(PipeTest, PlainLinesWithoutColour) {
-  LineOutput output({.fd = fds_[1]});
+  LineOutput output = To(fds_[1]);
   EXPECT_FALSE(output.style().colour);
   EXPECT_FALSE(output.style().wrap);
   output.Write("one");
@@ -147,16 +182,23 @@ TEST_F(PipeTest, PlainLinesWithoutColour) {
 }
 
 TEST_F(PipeTest, AReaderThatDoesNotReadIsNotWaitedFor) {
-  LineOutput output({.fd = fds_[1]});
+  LineOutput output = To(fds_[1]);
   const std::string line(1000, 'x');
   for (int i = 0; i < 200; ++i) output.Write(line);
   const auto start = std::chrono::steady_clock::now();
   output.Finish("bill\n", 50);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(1));
+}
+
+TEST_F(PipeTest, TheDescriptorThatOthersShareKeepsItsFlags) {
+  const int before = fcntl(fds_[1], F_GETFL);
+  LineOutput output = To(fds_[1]);
+  output.Write("one");
+  EXPECT_EQ(fcntl(fds_[1], F_GETFL), before);
 }
 
 TEST_F(PipeTest, LinesThatWaitedComeInOrder) {
-  LineOutput output({.fd = fds_[1]});
+  LineOutput output = To(fds_[1]);
   const std::string line(1000, 'x');
   for (int i = 0; i < 200; ++i) output.Write(line + std::to_string(i));
   std::string text;
@@ -176,7 +218,7 @@ TEST_F(PipeTest, AClosedReaderIsNoError) {
   signal(SIGPIPE, SIG_IGN);
   close(fds_[0]);
   fds_[0] = -1;
-  LineOutput output({.fd = fds_[1]});
+  LineOutput output = To(fds_[1]);
   output.Write("one");
   output.Finish("bill\n", 1000);
 }

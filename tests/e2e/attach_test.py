@@ -1,0 +1,67 @@
+"""`sonde attach`: joining what already runs, and leaving it running."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import cases  # noqa: E402
+import harness  # noqa: E402
+from harness import wait_for  # noqa: E402
+
+
+class AttachTest(harness.SondeCase):
+    def test_attach_to_a_running_program(self):
+        """The program calls before, during and after; only the call in between is reported, and the
+        program never notices."""
+        calls = [cases.call("openai", f"attach-{n}", stream=True) for n in range(3)]
+        plan = self.client_plan(calls)
+        code = (f"import sys; sys.path.insert(0, {str(harness.HERE / 'clients')!r})\n"
+                f"import json, sdk_client\nplan = json.load(open({str(plan)!r}))\n"
+                "client = sdk_client.Sync(plan)\n"
+                "for call in plan['calls']:\n"
+                "    client.make(call); print('called', flush=True); sys.stdin.readline()\n")
+        program = subprocess.Popen([str(harness.PYTHON), "-c", code], cwd=self.folder, text=True,
+                                   env=self.environment(), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(harness.end_process, program)
+        self.until_called(program)
+        records = self.folder / "records.jsonl"
+        err_path = self.folder / "err"
+        with open(err_path, "w") as err:
+            sonde = self.start(["attach", "--pid", program.pid, *self.simulator.provider_flags,
+                                "-o", records], stderr=err)
+        wait_for(lambda: "attached" in err_path.read_text().lower(), "sonde to say it is attached")
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.until_called(program)
+        wait_for(lambda: len(harness.read_records(records)) == 1, "the record of the second call")
+        sonde.send_signal(signal.SIGINT)
+        sonde.communicate(timeout=30)
+        self.assertIn(sonde.returncode, (0, 130))
+        self.assertRegex(err_path.read_text(), harness.BILL)
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.until_called(program)
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.assertEqual(program.wait(30), 0)
+        found = harness.read_records(records)
+        entries = {e["id"]: e for e in self.simulator.new_entries(3)}
+        self.assertEqual([r["request_id"] for r in found], [entries["attach-1"]["request_id"]])
+
+    def until_called(self, program):
+        while (line := program.stdout.readline()) != "called\n":
+            self.assertNotEqual(line, "", "the program ended")
+
+    def test_no_such_process(self):
+        run = self.sonde(["attach", "--pid", "4194303"])
+        self.assertNotEqual(run.status, 0)
+        self.assertIn("4194303", run.stderr)
+
+
+if __name__ == "__main__":
+    harness.main()
