@@ -3,9 +3,16 @@
  *
  * Tracepoints of one shape share a program; agent/capture/tracepoints.cc says which. */
 
+#include <asm/unistd.h>
+
 #include "common/socket.h"
 
 #define SONDE_MSG_PEEK 2
+#define SONDE_MSG_ERRQUEUE 0x2000 /* What is read is no part of the stream. */
+/* struct mmsghdr on 64-bit. The kernel takes 1,024 at once: 32 rows of 32. */
+#define SONDE_MESSAGE_BYTES 64
+#define SONDE_MESSAGE_LENGTH_AT 56
+#define SONDE_MESSAGE_ROW 32
 #define SONDE_F_DUPFD 0
 #define SONDE_F_DUPFD_CLOEXEC 1030
 #define SONDE_QUIC_PORT 443
@@ -29,7 +36,7 @@ static __always_inline void sonde_enter_socket(struct sonde_connection* connecti
     __u64 id = (__u64)tgid << 32 | other;
     struct sonde_syscall* inside = bpf_map_lookup_elem(&syscalls, &id);
     if (inside && inside->socket == call->socket && inside->direction == direction &&
-        inside->kind <= SONDE_CALL_HOLE) {
+        inside->kind <= SONDE_CALL_MESSAGES) {
       inside->concurrent = 1;
       call->concurrent = 1;
     }
@@ -60,69 +67,31 @@ static __always_inline __u16 sonde_port_of(__u64 address) {
 }
 
 /* A syscall that moves bytes begins. `address` is where it sends to, if it says so. */
-static __noinline int sonde_call_enter(__s32 fd, __u8 kind, __u8 direction, __u64 buffer,
-                                       __u64 address_or_count) {
+static __noinline int sonde_call_enter(struct sonde_syscall* call, __u64 address) {
   __u32 tgid = sonde_tgid();
   struct sonde_process* process = sonde_gate(tgid);
-  struct sonde_syscall call = {.kind = kind, .direction = direction, .fd = fd};
   struct sonde_socket_view view = {};
   struct sonde_connection_key key;
   struct sonde_connection* connection;
-  if (!process || !sonde_socket_look(fd, &view)) return 0;
+  if (!process || !sonde_socket_look(call->fd, &view)) return 0;
   if (view.datagram) {
-    __u16 port = view.port;
-    if (direction == SONDE_OUT && kind == SONDE_CALL_BUFFER && address_or_count) {
-      port = sonde_port_of(address_or_count);
-    }
-    return direction == SONDE_OUT ? sonde_datagram(&view, tgid, fd, port) : 0;
+    if (call->direction != SONDE_OUT) return 0;
+    return sonde_datagram(&view, tgid, call->fd, address ? sonde_port_of(address) : view.port);
   }
   key = sonde_socket_key(tgid, &view);
   connection = sonde_connection_find(&key, process, view.inode);
   if (!connection) {
-    connection = sonde_socket_begin(&key, process, &view, fd, SONDE_ROLE_UNKNOWN, SONDE_SOCKET_NEW,
-                                    SONDE_FLAG_MID_STREAM);
+    connection = sonde_socket_begin(&key, process, &view, call->fd, SONDE_ROLE_UNKNOWN,
+                                    SONDE_SOCKET_NEW, SONDE_FLAG_MID_STREAM);
   }
   if (!connection) return 0;
-  call.socket = view.socket;
-  call.inode = view.inode;
-  call.buffer = buffer;
-  call.count = kind == SONDE_CALL_VECTOR ? address_or_count : 1;
-  call.generation = connection->generation;
-  sonde_enter_socket(connection, &call, tgid);
-  call.entry_ns = bpf_ktime_get_ns();
-  sonde_remember(&call);
+  call->socket = view.socket;
+  call->inode = view.inode;
+  call->generation = connection->generation;
+  sonde_enter_socket(connection, call, tgid);
+  call->entry_ns = bpf_ktime_get_ns();
+  sonde_remember(call);
   return 0;
-}
-
-SEC("tracepoint")
-int sonde_read_enter(struct sonde_syscall_enter* ctx) {
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_BUFFER, SONDE_IN, ctx->args[1], 0);
-}
-
-SEC("tracepoint")
-int sonde_write_enter(struct sonde_syscall_enter* ctx) {
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_BUFFER, SONDE_OUT, ctx->args[1], 0);
-}
-
-SEC("tracepoint")
-int sonde_recvfrom_enter(struct sonde_syscall_enter* ctx) {
-  if (ctx->args[3] & SONDE_MSG_PEEK) return 0;
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_BUFFER, SONDE_IN, ctx->args[1], 0);
-}
-
-SEC("tracepoint")
-int sonde_sendto_enter(struct sonde_syscall_enter* ctx) {
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_BUFFER, SONDE_OUT, ctx->args[1], ctx->args[4]);
-}
-
-SEC("tracepoint")
-int sonde_readv_enter(struct sonde_syscall_enter* ctx) {
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_VECTOR, SONDE_IN, ctx->args[1], ctx->args[2]);
-}
-
-SEC("tracepoint")
-int sonde_writev_enter(struct sonde_syscall_enter* ctx) {
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_VECTOR, SONDE_OUT, ctx->args[1], ctx->args[2]);
 }
 
 /* The beginning of struct user_msghdr, on 64-bit. */
@@ -134,57 +103,102 @@ struct sonde_message {
   __u64 count;
 };
 
-SEC("tracepoint")
-int sonde_recvmsg_enter(struct sonde_syscall_enter* ctx) {
-  struct sonde_message message = {};
-  if (ctx->args[2] & SONDE_MSG_PEEK || !sonde_gate(sonde_tgid())) return 0;
-  if (bpf_probe_read_user(&message, sizeof(message), (void*)ctx->args[1])) return 0;
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_VECTOR, SONDE_IN, message.vector, message.count);
-}
-
-SEC("tracepoint")
-int sonde_sendmsg_enter(struct sonde_syscall_enter* ctx) {
+/* All syscalls that move bytes, by the number of their arguments: a tracepoint refuses a program
+ * that looks at more than it has. Few programs, because each costs time when it is loaded. */
+static __always_inline int sonde_move_enter(struct sonde_syscall_enter* ctx, int arguments) {
+  struct sonde_syscall call = {.kind = SONDE_CALL_BUFFER, .direction = SONDE_IN};
   struct sonde_message message = {};
   struct sonde_socket_view view = {};
-  __u32 tgid = sonde_tgid();
-  if (!sonde_gate(tgid)) return 0;
-  if (bpf_probe_read_user(&message, sizeof(message), (void*)ctx->args[1])) return 0;
-  if (message.name) {
-    if (sonde_socket_look(ctx->args[0], &view) && view.datagram) {
-      return sonde_datagram(&view, tgid, ctx->args[0], sonde_port_of(message.name));
+  __u64 address = 0;
+  __u64 flags = 0;
+  if (!sonde_gate(sonde_tgid())) return 0;
+  call.fd = ctx->args[0];
+  call.buffer = ctx->args[1];
+  call.count = ctx->args[2];
+  switch (ctx->number) {
+    case __NR_read:
+      break;
+    case __NR_write:
+      call.direction = SONDE_OUT;
+      break;
+    case __NR_readv:
+      call.kind = SONDE_CALL_VECTOR;
+      break;
+    case __NR_writev:
+      call.kind = SONDE_CALL_VECTOR;
+      call.direction = SONDE_OUT;
+      break;
+    case __NR_recvmsg:
+      call.kind = SONDE_CALL_VECTOR;
+      flags = ctx->args[2];
+      break;
+    case __NR_sendmsg:
+      call.kind = SONDE_CALL_VECTOR;
+      call.direction = SONDE_OUT;
+      break;
+    case __NR_sendmmsg:
+      call.kind = SONDE_CALL_MESSAGES;
+      call.direction = SONDE_OUT;
+      break;
+    case __NR_sendfile: /* The bytes come from a file and are a hole of known length. */
+      call.kind = SONDE_CALL_HOLE;
+      call.direction = SONDE_OUT;
+      break;
+    case __NR_recvmmsg:
+      call.kind = SONDE_CALL_MESSAGES;
+      if (arguments >= 4) flags = ctx->args[3];
+      break;
+    case __NR_recvfrom:
+      if (arguments >= 4) flags = ctx->args[3];
+      break;
+    case __NR_sendto:
+      call.direction = SONDE_OUT;
+      if (arguments >= 5) address = ctx->args[4];
+      break;
+    case __NR_preadv2: /* With a position it is for files. */
+    case __NR_pwritev2:
+      if (arguments >= 4 && ctx->args[3] != (__u64)-1) return 0;
+      call.kind = SONDE_CALL_VECTOR;
+      if (ctx->number == __NR_pwritev2) call.direction = SONDE_OUT;
+      break;
+    case __NR_splice: /* A hole on whichever side is a socket: splice(from, ..., to, ...). */
+      call.kind = SONDE_CALL_HOLE;
+      if (sonde_socket_look(ctx->args[2], &view)) {
+        call.fd = ctx->args[2];
+        call.direction = SONDE_OUT;
+      }
+      break;
+    default:
+      return 0;
+  }
+  if (flags & (SONDE_MSG_PEEK | SONDE_MSG_ERRQUEUE)) return 0;
+  if (ctx->number == __NR_recvmsg || ctx->number == __NR_sendmsg || ctx->number == __NR_sendmmsg) {
+    if (bpf_probe_read_user(&message, sizeof(message), (void*)call.buffer)) return 0;
+    address = message.name;
+    if (call.kind == SONDE_CALL_VECTOR) {
+      call.buffer = message.vector;
+      call.count = message.count;
     }
   }
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_VECTOR, SONDE_OUT, message.vector,
-                          message.count);
+  return sonde_call_enter(&call, address);
 }
 
-/* QUIC libraries send many datagrams at once; each element begins like sendmsg's. */
 SEC("tracepoint")
-int sonde_sendmmsg_enter(struct sonde_syscall_enter* ctx) {
-  struct sonde_message message = {};
-  struct sonde_socket_view view = {};
+int sonde_move3_enter(struct sonde_syscall_enter* ctx) { return sonde_move_enter(ctx, 3); }
+
+SEC("tracepoint")
+int sonde_move4_enter(struct sonde_syscall_enter* ctx) { return sonde_move_enter(ctx, 4); }
+
+SEC("tracepoint")
+int sonde_move6_enter(struct sonde_syscall_enter* ctx) { return sonde_move_enter(ctx, 6); }
+
+/* A ring whose operations are no syscalls: what goes through it on plain sockets is not seen. */
+SEC("tracepoint")
+int sonde_io_uring_exit(struct sonde_syscall_exit* ctx) {
   __u32 tgid = sonde_tgid();
-  if (!sonde_gate(tgid) || !sonde_socket_look(ctx->args[0], &view) || !view.datagram) return 0;
-  if (bpf_probe_read_user(&message, sizeof(message), (void*)ctx->args[1])) return 0;
-  return sonde_datagram(&view, tgid, ctx->args[0],
-                        message.name ? sonde_port_of(message.name) : view.port);
-}
-
-/* sendfile64: the bytes come from a file and are a hole of known length. */
-SEC("tracepoint")
-int sonde_sendfile_enter(struct sonde_syscall_enter* ctx) {
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_HOLE, SONDE_OUT, 0, 0);
-}
-
-/* splice(from, ..., to, ...): a hole on whichever side is a socket. */
-SEC("tracepoint")
-int sonde_splice_enter(struct sonde_syscall_enter* ctx) {
-  struct sonde_socket_view view = {};
-  if (!sonde_gate(sonde_tgid())) return 0;
-  if (sonde_socket_look(ctx->args[2], &view)) {
-    return sonde_call_enter(ctx->args[2], SONDE_CALL_HOLE, SONDE_OUT, 0, 0);
-  }
-  return sonde_call_enter(ctx->args[0], SONDE_CALL_HOLE, SONDE_IN, 0, 0);
+  struct sonde_process* process = sonde_gate(tgid);
+  if (process && ctx->result >= 0) sonde_emit_process(SONDE_RECORD_IO_URING, tgid, process);
+  return 0;
 }
 
 static __noinline int sonde_note_enter(__s32 fd, __u8 kind, __s32 replaced) {
@@ -273,18 +287,50 @@ int sonde_shutdown_enter(struct sonde_syscall_enter* ctx) {
   return 0;
 }
 
+/* Bytes that up to SONDE_MESSAGE_ROW messages moved. Not static: then it is verified by itself. */
+__noinline __u64 sonde_message_row(__u64 message, __u64 count) {
+  __u64 sum = 0;
+  __u32 i;
+  for (i = 0; i < SONDE_MESSAGE_ROW && i < count; i++) {
+    __u32 length = 0;
+    if (bpf_probe_read_user(&length, sizeof(length), (void*)(message + SONDE_MESSAGE_LENGTH_AT))) {
+      sonde_lose(SONDE_LOSS_READ);
+    }
+    sum += length;
+    message += SONDE_MESSAGE_BYTES;
+  }
+  return sum;
+}
+
+/* recvmmsg, sendmmsg: hardly anybody moves a stream with them, so their bytes are a hole. */
+static __always_inline void sonde_socket_messages(const struct sonde_connection_key* key,
+                                                  struct sonde_connection* connection,
+                                                  struct sonde_syscall* call, __u64 messages) {
+  __u64 length = 0;
+  __u32 row;
+  for (row = 0; row < SONDE_MESSAGE_ROW; row++) {
+    __u64 at = row * SONDE_MESSAGE_ROW;
+    if (at >= messages) break;
+    length += sonde_message_row(call->buffer + at * SONDE_MESSAGE_BYTES, messages - at);
+  }
+  call->kind = SONDE_CALL_HOLE;
+  if (length) sonde_socket_data(key, connection, call, length);
+}
+
 /* What a syscall that moves bytes returned. */
 static __always_inline void sonde_moved(const struct sonde_connection_key* key,
                                         struct sonde_connection* connection,
-                                        const struct sonde_syscall* call, __s64 result) {
+                                        struct sonde_syscall* call, __s64 result) {
   __u8 direction = call->direction & 1;
   if (connection->active_tid[direction] == (__u32)bpf_get_current_pid_tgid()) {
     connection->active_tid[direction] = 0;
   }
-  if (result > 0) {
+  if (result > 0 && call->kind == SONDE_CALL_MESSAGES) {
+    sonde_socket_messages(key, connection, call, result);
+  } else if (result > 0) {
     sonde_socket_data(key, connection, call, result);
   } else if (result == 0) {
-    if (direction == SONDE_IN && call->kind != SONDE_CALL_HOLE) {
+    if (direction == SONDE_IN && call->kind < SONDE_CALL_HOLE) {
       sonde_emit_ended(key, connection, SONDE_IN, 0);
     }
   } else if (result != -SONDE_EAGAIN && result != -SONDE_EINTR && result > -133) {

@@ -64,6 +64,9 @@ class LiveSource final : public CaptureSource {
   absl::Status Drain() override;
   absl::Status SetVerdict(const Verdict& verdict) override;
   CaptureStats stats() override;
+  bool AlternateScreen() const override {
+    return programs_ != nullptr && programs_->alternate_screen();
+  }
   void Stop() override;
 
  private:
@@ -154,6 +157,9 @@ absl::Status LiveSource::AttachTracepoints() {
     Keep(*std::move(link));
   }
   if (absl::Status status = AttachSyscalls(MappingTracepoints()); !status.ok()) return status;
+  if (options_.terminal != 0) {
+    if (absl::Status status = AttachSyscalls(TerminalTracepoints()); !status.ok()) return status;
+  }
   return options_.sockets ? AttachSyscalls(SocketTracepoints()) : absl::OkStatus();
 }
 
@@ -309,6 +315,8 @@ void LiveSource::OnProcess(const ProcessRecord& record) {
       return watch_->Met(record);
     case SONDE_RECORD_MAPPED:
       return watch_->Mapped(record);
+    case SONDE_RECORD_IO_URING:
+      return watch_->UsesIoUring(record);
     default:
       return;
   }
@@ -353,6 +361,13 @@ void LiveSource::Housekeeping() {
   if (now - gauge_ns_ >= kGaugeNs) {
     gauge_ns_ = now;
     connections_->EvictIdle(now, sink_);
+    for (const events::ProcessId& gone : watch_->Sweep()) {
+      ProcessRecord exited;
+      exited.type = SONDE_RECORD_EXITED;
+      exited.process = gone;
+      exited.ns = now;
+      OnProcess(exited);
+    }
   }
 }
 

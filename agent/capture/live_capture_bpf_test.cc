@@ -10,6 +10,7 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -147,6 +148,81 @@ TEST_F(LiveCaptureTest, PlainSocketsInAllForms) {
   ASSERT_THAT(closed, SizeIs(2));
   EXPECT_EQ(closed[0].reason, CloseReason::kClosed);
   EXPECT_EQ(closed[0].bytes[0], 25U);
+}
+
+TEST_F(LiveCaptureTest, ManyMessagesAtOnceAreAHoleOfKnownLength) {
+  const Listener listener;
+  Run([&listener] {
+    const int out = listener.Connect();
+    const int in = accept(listener.fd(), nullptr, nullptr);
+    char one[40] = "0123456789";
+    iovec parts[] = {{one, 10}, {one, 5}};
+    constexpr int kMessages = 40;  // More than one row of the kernel program's loop.
+    mmsghdr messages[kMessages] = {};
+    for (mmsghdr& message : messages) {
+      message.msg_hdr.msg_iov = parts;
+      message.msg_hdr.msg_iovlen = 2;
+    }
+    if (!Put(out, "head") || sendmmsg(out, messages, kMessages, 0) != kMessages) return 1;
+    if (!Put(out, "tail") || read(in, one, 4) != 4) return 2;
+    size_t left = kMessages * 15;
+    while (left > 0) {
+      // Each message takes what fits into its parts.
+      const int got = recvmmsg(in, messages, std::min<unsigned>(kMessages, left / 15), 0, nullptr);
+      if (got <= 0) return 3;
+      for (int i = 0; i < got; ++i) left -= messages[i].msg_len;
+    }
+    return read(in, one, sizeof(one)) == 4 ? 0 : 4;
+  });
+  EXPECT_EQ(Out(0), "head<600>tail");
+  EXPECT_EQ(In(1), "head<600>tail");
+}
+
+TEST_F(LiveCaptureTest, VectorsWithoutAPosition) {
+  const Listener listener;
+  Run([&listener] {
+    const int out = listener.Connect();
+    const int in = accept(listener.fd(), nullptr, nullptr);
+    char one[] = "one ";
+    iovec part = {one, 4};
+    if (pwritev2(out, &part, 1, -1, 0) != 4 || preadv2(in, &part, 1, -1, 0) != 4) return 1;
+    if (pwritev2(out, &part, 1, 0, 0) != -1) return 2;  // A socket has no positions.
+    return Put(out, "two") ? 0 : 3;
+  });
+  EXPECT_EQ(Out(0), "one two");
+  EXPECT_EQ(In(1), "one ");
+}
+
+TEST_F(LiveCaptureTest, SpliceIsAHoleOnTheSocketsSide) {
+  const Listener listener;
+  Run([&listener] {
+    const int out = listener.Connect();
+    const int in = accept(listener.fd(), nullptr, nullptr);
+    int ends[2];
+    if (pipe(ends) != 0 || !Put(ends[1], "0123456789")) return 1;
+    if (!Put(out, "head") || splice(ends[0], nullptr, out, nullptr, 10, 0) != 10) return 2;
+    char buffer[4];
+    if (read(in, buffer, 4) != 4 || splice(in, nullptr, ends[1], nullptr, 10, 0) != 10) return 3;
+    return Put(out, "tail") && read(in, buffer, 4) == 4 ? 0 : 4;
+  });
+  EXPECT_EQ(Out(0), "head<10>tail");
+  EXPECT_EQ(In(1), "head<10>tail");
+}
+
+TEST_F(LiveCaptureTest, AnIoUringIsTold) {
+  Run([] {
+    char parameters[120] = {};  // struct io_uring_params
+    // Where it is switched off there is nothing that could go by unseen.
+    const long ring = syscall(SYS_io_uring_setup, 4, parameters);
+    return ring >= 0 || errno == ENOSYS || errno == EPERM ? 0 : 1;
+  });
+  char parameters[120] = {};
+  const bool allowed = syscall(SYS_io_uring_setup, 4, parameters) >= 0;
+  size_t told = 0;
+  for (const auto& found : recorder_.All<events::LibraryFound>()) {
+    if (found.family == "io_uring") ++told;
+  }
+  EXPECT_EQ(told, allowed ? 1U : 0U);
 }
 
 TEST_F(LiveCaptureTest, ManySmallPartsAndALargeVector) {

@@ -16,7 +16,7 @@ const FileRecord& Prober::Probe(int fd, const std::string& name) {
   const FileKey key = {
       status.st_dev, status.st_ino,
       static_cast<int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec};
-  if (files_.size() >= kMaxRememberedFiles) Forget();
+  if (files_.size() >= limits_.remembered && !files_.contains(key)) Forget();
   const auto [found, fresh] = files_.try_emplace(key);
   FileRecord& record = found->second;
   if (!fresh) return record;
@@ -34,11 +34,17 @@ void Prober::Attach(const std::string& readable, FileRecord* record) {
     record->problem = record->finding->problem;
     return;
   }
+  if (probed_ >= limits_.probed) {
+    record->problem =
+        absl::StrCat("there are probes in ", probed_, " files already, which is the limit");
+    return;
+  }
   const uint64_t start = MonotonicNs();
   const absl::Status status = AttachAll(readable, record->finding->probes, &record->probes);
   record->attached_ns = MonotonicNs();
   record->attach_ns = record->attached_ns - start;
   record->attached = status.ok();
+  if (record->probes > 0) ++probed_;
   if (!status.ok()) record->problem = std::string(status.message());
 }
 
@@ -71,8 +77,7 @@ void Prober::Keep(FileDescriptor link) {
 }
 
 void Prober::Forget() {
-  // Inodes without TLS code are cheap to look at again.
-  std::erase_if(files_, [](const auto& entry) { return !entry.second.finding.has_value(); });
+  std::erase_if(files_, [](const auto& entry) { return entry.second.probes == 0; });
 }
 
 std::vector<ProbedFile> Prober::Files() const {

@@ -18,9 +18,17 @@
 
 namespace sonde::capture {
 
-/// Files remembered; the eldest verdicts without probes are forgotten first. A file with probes is
-/// never forgotten: its probes stay in.
+/// Files remembered. When they are that many, all without probes are forgotten: looking again is
+/// cheap.
 inline constexpr size_t kMaxRememberedFiles = 8192;
+/// Files with probes. They are never forgotten, for their probes stay in; further ones get none and
+/// a finding that says so.
+inline constexpr size_t kMaxProbedFiles = 2048;
+
+struct ProberLimits {
+  size_t remembered = kMaxRememberedFiles;
+  size_t probed = kMaxProbedFiles;  ///< Less than `remembered`.
+};
 
 /// What became of one file.
 struct FileRecord {
@@ -36,15 +44,16 @@ struct FileRecord {
 
 class Prober {
  public:
-  Prober(const BpfPrograms* programs, Keeper* keeper, bool multi)
-      : programs_(programs), keeper_(keeper), multi_(multi) {}
+  Prober(const BpfPrograms* programs, Keeper* keeper, bool multi, ProberLimits limits = {})
+      : programs_(programs), keeper_(keeper), multi_(multi), limits_(limits) {}
 
   /// Looks into the open file, which its process calls `name`, and attaches if it can and has not
   /// yet. The result stays valid until the next call.
   const FileRecord& Probe(int fd, const std::string& name);
 
-  /// Files in which TLS code was recognised.
+  /// Files in which TLS code was recognised, as far as they are remembered.
   std::vector<ProbedFile> Files() const;
+  size_t remembered() const { return files_.size(); }
 
  private:
   struct FileKey {
@@ -63,6 +72,8 @@ class Prober {
   const BpfPrograms* programs_;
   Keeper* keeper_;
   bool multi_;
+  ProberLimits limits_;
+  size_t probed_ = 0;  ///< Files with at least one probe.
   std::map<FileKey, FileRecord> files_;
   std::vector<FileDescriptor> links_;  ///< Only those the keeper could not take.
 };

@@ -2,6 +2,9 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -14,8 +17,23 @@ namespace {
 
 constexpr size_t kMapsBytes = 4U << 20;
 
+// Openings of one mapped file before it is given up.
+constexpr int kMostOpenings = 4;
+constexpr int kSettled = kMostOpenings;
+// Processes that one sweep looks at.
+constexpr int kSwept = 64;
+constexpr size_t kStatBytes = 1024;
+
+bool IsAlive(const events::ProcessId& process) {
+  const std::string stat =
+      discovery::ReadSmallFile(absl::StrCat("/proc/", process.pid, "/stat"), kStatBytes);
+  return discovery::ParseStartTime(stat) == process.start_ns;
+}
+
+}  // namespace
+
 /// The mapped file itself, whatever its path means by now: deleted, replaced, in a container.
-FileDescriptor OpenMapped(uint32_t pid, const discovery::Mapping& mapping) {
+FileDescriptor ProcessWatch::OpenMapped(uint32_t pid, const discovery::Mapping& mapping) {
   const std::string by_mapping =
       absl::StrFormat("/proc/%u/map_files/%x-%x", pid, mapping.start, mapping.end);
   FileDescriptor file(open(by_mapping.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
@@ -23,8 +41,6 @@ FileDescriptor OpenMapped(uint32_t pid, const discovery::Mapping& mapping) {
   const std::string by_root = absl::StrCat("/proc/", pid, "/root", mapping.path);
   return FileDescriptor(open(by_root.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
 }
-
-}  // namespace
 
 void ProcessWatch::Announce(const ProcessRecord& record, bool by_exec) {
   const events::ProcessId& process = record.process;
@@ -69,6 +85,8 @@ void ProcessWatch::Forked(const ProcessRecord& record) {
   // It has the same files mapped: their probes are in.
   if (const auto found = processes_.find(record.parent.pid); found != processes_.end()) {
     watched.seen = found->second.seen;
+    watched.unopened = found->second.unopened;
+    watched.mapped_ns = found->second.mapped_ns;
     watched.libraries = found->second.libraries;
     for (events::LibraryFound& library : watched.libraries) library.process = child;
   }
@@ -96,28 +114,86 @@ void ProcessWatch::Mapped(const ProcessRecord& record) {
 }
 
 void ProcessWatch::Exited(const ProcessRecord& record) {
-  processes_.erase(record.process.pid);
+  const auto found = processes_.find(record.process.pid);
+  // The sweep was quicker than a record that was long in the ring.
+  if (found == processes_.end() || found->second.id.start_ns != record.process.start_ns) return;
+  processes_.erase(found);
   sink_->OnEvent(events::ProcessExited{record.process, record.ns});
+}
+
+void ProcessWatch::UsesIoUring(const ProcessRecord& record) {
+  const auto found = processes_.find(record.process.pid);
+  if (found == processes_.end()) return;
+  constexpr std::string_view kName = "io_uring";
+  for (const events::LibraryFound& known : found->second.libraries) {
+    if (known.family == kName) return;
+  }
+  events::LibraryFound finding;
+  finding.process = found->second.id;
+  finding.path = kName;
+  finding.family = kName;
+  finding.problem = "plain HTTP through it is not seen";
+  found->second.libraries.push_back(finding);
+  sink_->OnEvent(finding);
+}
+
+std::vector<events::ProcessId> ProcessWatch::Sweep() {
+  std::vector<events::ProcessId> gone;
+  const size_t count = std::min<size_t>(kSwept, processes_.size());
+  for (size_t i = 0; i < count; ++i) {
+    auto next = processes_.upper_bound(swept_);
+    if (next == processes_.end()) next = processes_.begin();
+    swept_ = next->first;
+    Watched& watched = next->second;
+    if (IsAlive(watched.id)) {
+      watched.missed = false;
+      if (watched.unopened) TellLibraries(watched, LookAtMappings(&watched, watched.mapped_ns));
+    } else if (std::exchange(watched.missed, true)) {
+      // Twice: the record of its end may have been on its way.
+      gone.push_back(watched.id);
+    }
+  }
+  return gone;
 }
 
 size_t ProcessWatch::LookAtMappings(Watched* watched, events::MonoNs mapped_ns) {
   const size_t known = watched->libraries.size();
   watched->looked_ns = MonotonicNs();
+  watched->mapped_ns = mapped_ns;
+  watched->unopened = false;
   const std::string maps =
       discovery::ReadSmallFile(absl::StrCat("/proc/", watched->id.pid, "/maps"), kMapsBytes);
   for (const discovery::Mapping& mapping : discovery::ParseExecutableMappings(maps)) {
-    const FileId id = {mapping.device_major, mapping.device_minor, mapping.inode};
-    if (watched->seen.insert(id).second) LookAtFile(watched, mapping, mapped_ns);
+    int& openings =
+        watched->seen[FileId{mapping.device_major, mapping.device_minor, mapping.inode}];
+    if (openings == kSettled) continue;
+    if (LookAtFile(watched, mapping, mapped_ns)) {
+      openings = kSettled;
+      continue;
+    }
+    const int error = errno;
+    if (++openings < kMostOpenings) {
+      watched->unopened = true;
+      continue;
+    }
+    events::LibraryFound unknown;
+    unknown.process = watched->id;
+    unknown.path = mapping.path;
+    unknown.family = "unknown";
+    unknown.problem = absl::StrCat("it cannot be opened (", std::strerror(error),
+                                   "), so whether there is TLS code in it is not known");
+    unknown.mapped_ns = mapped_ns;
+    watched->libraries.push_back(std::move(unknown));
   }
   return watched->libraries.size() - known;
 }
 
-void ProcessWatch::LookAtFile(Watched* watched, const discovery::Mapping& mapping,
+bool ProcessWatch::LookAtFile(Watched* watched, const discovery::Mapping& mapping,
                               events::MonoNs mapped_ns) {
-  const FileDescriptor file = OpenMapped(watched->id.pid, mapping);
-  if (!file.valid()) return;
+  const FileDescriptor file = open_(watched->id.pid, mapping);
+  if (!file.valid()) return false;
   const FileRecord& record = prober_->Probe(file.get(), mapping.path);
-  if (!record.finding.has_value()) return;
+  if (!record.finding.has_value()) return true;
   events::LibraryFound found;
   found.process = watched->id;
   found.path = mapping.path;
@@ -128,6 +204,7 @@ void ProcessWatch::LookAtFile(Watched* watched, const discovery::Mapping& mappin
   found.mapped_ns = mapped_ns;
   found.attached_ns = record.attached_ns;
   watched->libraries.push_back(std::move(found));
+  return true;
 }
 
 }  // namespace sonde::capture

@@ -24,8 +24,13 @@ constexpr TracepointSpec kSockets[] = {
     {"sys_exit_writev", "sonde_call_exit"},
     {"sys_exit_recvmsg", "sonde_call_exit"},
     {"sys_exit_sendmsg", "sonde_call_exit"},
+    {"sys_exit_preadv2", "sonde_call_exit"},
+    {"sys_exit_pwritev2", "sonde_call_exit"},
+    {"sys_exit_recvmmsg", "sonde_call_exit"},
+    {"sys_exit_sendmmsg", "sonde_call_exit"},
     {"sys_exit_sendfile64", "sonde_call_exit"},
     {"sys_exit_splice", "sonde_call_exit"},
+    {"sys_exit_io_uring_setup", "sonde_io_uring_exit"},
     {"sys_exit_connect", "sonde_call_exit"},
     {"sys_exit_accept", "sonde_call_exit"},
     {"sys_exit_accept4", "sonde_call_exit"},
@@ -42,17 +47,27 @@ constexpr TracepointSpec kSockets[] = {
     {"sys_enter_dup2", "sonde_dup2_enter"},
     {"sys_enter_dup3", "sonde_dup2_enter"},
     {"sys_enter_fcntl", "sonde_fcntl_enter"},
-    {"sys_enter_read", "sonde_read_enter"},
-    {"sys_enter_write", "sonde_write_enter"},
-    {"sys_enter_recvfrom", "sonde_recvfrom_enter"},
-    {"sys_enter_sendto", "sonde_sendto_enter"},
-    {"sys_enter_readv", "sonde_readv_enter"},
-    {"sys_enter_writev", "sonde_writev_enter"},
-    {"sys_enter_recvmsg", "sonde_recvmsg_enter"},
-    {"sys_enter_sendmsg", "sonde_sendmsg_enter"},
-    {"sys_enter_sendmmsg", "sonde_sendmmsg_enter"},
-    {"sys_enter_sendfile64", "sonde_sendfile_enter"},
-    {"sys_enter_splice", "sonde_splice_enter"},
+    {"sys_enter_read", "sonde_move3_enter"},
+    {"sys_enter_write", "sonde_move3_enter"},
+    {"sys_enter_readv", "sonde_move3_enter"},
+    {"sys_enter_writev", "sonde_move3_enter"},
+    {"sys_enter_recvmsg", "sonde_move3_enter"},
+    {"sys_enter_sendmsg", "sonde_move3_enter"},
+    {"sys_enter_sendmmsg", "sonde_move4_enter"},
+    {"sys_enter_recvmmsg", "sonde_move4_enter"},
+    {"sys_enter_sendfile64", "sonde_move4_enter"},
+    {"sys_enter_recvfrom", "sonde_move6_enter"},
+    {"sys_enter_sendto", "sonde_move6_enter"},
+    {"sys_enter_preadv2", "sonde_move6_enter"},
+    {"sys_enter_pwritev2", "sonde_move6_enter"},
+    {"sys_enter_splice", "sonde_move6_enter"},
+};
+
+constexpr TracepointSpec kTerminal[] = {
+    {"sys_exit_write", "sonde_screen_exit"},
+    {"sys_exit_writev", "sonde_screen_exit"},
+    {"sys_enter_write", "sonde_screen_write"},
+    {"sys_enter_writev", "sonde_screen_writev"},
 };
 
 }  // namespace
@@ -60,5 +75,6 @@ constexpr TracepointSpec kSockets[] = {
 std::span<const TracepointSpec> ProcessTracepoints() { return kProcess; }
 std::span<const TracepointSpec> MappingTracepoints() { return kMapping; }
 std::span<const TracepointSpec> SocketTracepoints() { return kSockets; }
+std::span<const TracepointSpec> TerminalTracepoints() { return kTerminal; }
 
 }  // namespace sonde::capture

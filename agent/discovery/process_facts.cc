@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <map>
 #include <memory>
@@ -56,10 +57,12 @@ std::string ReadSmallFile(const std::string& path, size_t limit) {
   std::string text;
   const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return text;
-  text.resize(limit);
+  constexpr size_t kChunk = 16384;
   size_t used = 0;
-  ssize_t got = 0;
-  while (used < limit && (got = read(fd, text.data() + used, limit - used)) > 0) {
+  while (used < limit) {
+    text.resize(std::min(limit, used + std::max(used, kChunk)));
+    const ssize_t got = read(fd, text.data() + used, text.size() - used);
+    if (got <= 0) break;
     used += static_cast<size_t>(got);
   }
   close(fd);

@@ -98,12 +98,14 @@ struct {
 /* Contexts of syscall tracepoints: the same on every kernel. */
 struct sonde_syscall_enter {
   __u64 common;
-  __s64 number;
+  __s32 number;
+  __u32 padding; /* Holds whatever was there. */
   __u64 args[6];
 };
 struct sonde_syscall_exit {
   __u64 common;
-  __s64 number;
+  __s32 number;
+  __u32 padding; /* Holds whatever was there. */
   __s64 result;
 };
 

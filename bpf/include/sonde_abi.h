@@ -42,8 +42,9 @@ enum sonde_record_type {
   SONDE_RECORD_FORKED = 7,
   SONDE_RECORD_EXECED = 8,
   SONDE_RECORD_EXITED = 9,
-  SONDE_RECORD_MET = 10,    /* A process selected by its cgroup was seen for the first time. */
-  SONDE_RECORD_MAPPED = 11, /* A selected process mapped a file executable. */
+  SONDE_RECORD_MET = 10,      /* A process selected by its cgroup was seen for the first time. */
+  SONDE_RECORD_MAPPED = 11,   /* A selected process mapped a file executable. */
+  SONDE_RECORD_IO_URING = 12, /* A selected process made an io_uring. */
 };
 
 enum sonde_transport { SONDE_TRANSPORT_TLS = 1, SONDE_TRANSPORT_SOCKET = 2 };
@@ -156,7 +157,7 @@ struct sonde_closed_record {
 };
 SONDE_ABI_ASSERT(sizeof(struct sonde_closed_record) == 88);
 
-/* FORKED, EXECED, EXITED, MET, MAPPED. */
+/* FORKED, EXECED, EXITED, MET, MAPPED, IO_URING. */
 struct sonde_process_record {
   struct sonde_header header;
   struct sonde_process_id process;
@@ -294,13 +295,14 @@ struct sonde_invocation {
 SONDE_ABI_ASSERT(sizeof(struct sonde_invocation) == 64);
 
 enum sonde_syscall_kind {
-  SONDE_CALL_BUFFER = 1, /* read, write, sendto, recvfrom */
-  SONDE_CALL_VECTOR = 2, /* readv, writev, sendmsg, recvmsg */
-  SONDE_CALL_HOLE = 3,   /* sendfile, splice */
-  SONDE_CALL_CONNECT = 4,
-  SONDE_CALL_ACCEPT = 5,
-  SONDE_CALL_DUP = 6,
-  SONDE_CALL_MMAP = 7,
+  SONDE_CALL_BUFFER = 1,   /* read, write, sendto, recvfrom */
+  SONDE_CALL_VECTOR = 2,   /* readv, writev, sendmsg, recvmsg */
+  SONDE_CALL_HOLE = 3,     /* sendfile, splice */
+  SONDE_CALL_MESSAGES = 4, /* recvmmsg, sendmmsg */
+  SONDE_CALL_CONNECT = 5,
+  SONDE_CALL_ACCEPT = 6,
+  SONDE_CALL_DUP = 7,
+  SONDE_CALL_MMAP = 8,
 };
 
 /* Map `syscalls`: pid and tgid -> the syscall a selected thread is in. */

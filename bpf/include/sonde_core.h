@@ -33,6 +33,7 @@ struct signal_struct {
 
 struct inode {
   unsigned short i_mode;
+  unsigned int i_rdev;
   unsigned long i_ino;
 };
 struct file {
