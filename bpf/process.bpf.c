@@ -64,6 +64,19 @@ int sonde_exit(void* ctx) {
   return 0;
 }
 
+/* A task was moved to another cgroup. */
+SEC("raw_tracepoint/cgroup_attach_task")
+int sonde_cgroup_move(struct bpf_raw_tracepoint_args* ctx) {
+  struct task_struct* task = (struct task_struct*)ctx->args[2];
+  struct sonde_config* settings = sonde_config_get();
+  __u32 tgid = BPF_CORE_READ(task, tgid);
+  struct sonde_process* process = bpf_map_lookup_elem(&processes, &tgid);
+  if (!settings || !process || process->source != SONDE_SOURCE_CGROUP) return 0;
+  if (BPF_CORE_READ(task, pid) != (__s32)tgid) return 0; /* Where the leader is decides. */
+  if (!sonde_task_in_cgroups(settings, task)) sonde_let_go(tgid, process);
+  return 0;
+}
+
 SEC("tracepoint")
 int sonde_mmap_enter(struct sonde_syscall_enter* ctx) {
   __u64 id = bpf_get_current_pid_tgid();

@@ -77,6 +77,8 @@ class LiveSource final : public CaptureSource {
   absl::Status Select(uint32_t pid, uint32_t source);
   void OnRecord(std::string_view bytes);
   void OnProcess(const ProcessRecord& record);
+  void LetGo(uint32_t pid);
+  std::vector<uint32_t> SelectedByCgroup();
   void Housekeeping();
   void Keep(FileDescriptor link);
 
@@ -93,7 +95,8 @@ class LiveSource final : public CaptureSource {
   std::optional<LossCounters> losses_;
   ring_buffer* ring_ = nullptr;
   std::vector<FileDescriptor> links_;
-  std::set<std::pair<int32_t, uint64_t>> cgroups_;  ///< Subsystem and id.
+  /// Directories by subsystem and id.
+  std::map<std::pair<int32_t, uint64_t>, std::string> cgroups_;
   uint64_t records_ = 0;
   uint64_t bytes_ = 0;
   uint64_t tick_ns_ = 0;
@@ -231,7 +234,7 @@ absl::Status LiveSource::SelectCgroup(const std::string& directory) {
   if (bpf_map_update_elem(programs_->maps().cgroups, &key, &one, BPF_ANY) != 0) {
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot select ", directory));
   }
-  cgroups_.emplace(cgroup->subsystem, cgroup->id);
+  cgroups_.emplace(std::pair(cgroup->subsystem, cgroup->id), directory);
   config_.cgroups = static_cast<uint32_t>(cgroups_.size());
   if (cgroup->subsystem >= 0) config_.v1_subsystem = cgroup->subsystem;
   if (absl::Status status = WriteConfig(); !status.ok()) return status;
@@ -250,8 +253,30 @@ absl::Status LiveSource::DeselectProcess(uint32_t pid) {
   }
   // What was captured before still counts, and tells which connections there are.
   if (absl::Status status = Consume(); !status.ok()) return status;
-  connections_->CloseAll(pid, std::nullopt, events::CloseReason::kEvicted, sink_);
+  LetGo(pid);
   return absl::OkStatus();
+}
+
+void LiveSource::LetGo(uint32_t pid) {
+  connections_->CloseAll(pid, std::nullopt, events::CloseReason::kEvicted, sink_);
+  watch_->Forget(pid);
+}
+
+std::vector<uint32_t> LiveSource::SelectedByCgroup() {
+  std::vector<uint32_t> pids;
+  const int map = programs_->maps().processes;
+  uint32_t pid = 0;
+  // Bounded by the table's size: what is added meanwhile does not make it endless.
+  for (bool more = bpf_map_get_next_key(map, nullptr, &pid) == 0;
+       more && pids.size() < options_.max_processes;
+       more = bpf_map_get_next_key(map, &pids.back(), &pid) == 0) {
+    pids.push_back(pid);
+  }
+  std::erase_if(pids, [map](uint32_t one) {
+    sonde_process process = {};
+    return bpf_map_lookup_elem(map, &one, &process) != 0 || process.source != SONDE_SOURCE_CGROUP;
+  });
+  return pids;
 }
 
 absl::Status LiveSource::DeselectCgroup(const std::string& directory) {
@@ -265,7 +290,18 @@ absl::Status LiveSource::DeselectCgroup(const std::string& directory) {
   config_.cgroups = static_cast<uint32_t>(cgroups_.size());
   // Every process that a cgroup selected is asked for its cgroup again.
   config_.selection++;
-  return WriteConfig();
+  if (absl::Status status = WriteConfig(); !status.ok()) return status;
+  // Nothing more is read from here on. Those that do nothing are let go now, not when they stir.
+  std::set<uint32_t> still;
+  for (const auto& [key_of, other] : cgroups_) {
+    for (const uint32_t pid : CgroupProcesses(other)) still.insert(pid);
+  }
+  if (absl::Status status = Consume(); !status.ok()) return status;
+  const int map = programs_->maps().processes;
+  for (const uint32_t pid : SelectedByCgroup()) {
+    if (!still.contains(pid) && bpf_map_delete_elem(map, &pid) == 0) LetGo(pid);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status LiveSource::AttachFileAhead(const std::string& path) {
@@ -317,6 +353,8 @@ void LiveSource::OnProcess(const ProcessRecord& record) {
       return watch_->Mapped(record);
     case SONDE_RECORD_IO_URING:
       return watch_->UsesIoUring(record);
+    case SONDE_RECORD_LEFT:
+      return LetGo(record.process.pid);
     default:
       return;
   }

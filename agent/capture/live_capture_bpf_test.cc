@@ -7,6 +7,8 @@
 #include <netinet/in.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -14,6 +16,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -544,6 +547,93 @@ TEST_P(CgroupTest, SelectsWhatIsInsideAndBelow) {
   after.Start();
   EXPECT_EQ(after.Wait(), 0);
   ASSERT_TRUE(capture_->Drain().ok());
+  EXPECT_THAT(recorder_.Connections(), SizeIs(2));
+}
+
+/// A child that writes a word each time it is told to.
+class Talker {
+ public:
+  explicit Talker(const Listener& listener)
+      : step_(static_cast<std::atomic<int>*>(
+            mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0))),
+        child_([this, &listener] {
+          const int fd = listener.Connect();
+          for (int said = 0; said < 3;) {
+            if (step_->load() % 2 == 0) {
+              sched_yield();
+              continue;
+            }
+            if (!Put(fd, absl::StrCat("word", ++said, " "))) return 1;
+            step_->fetch_add(1);
+          }
+          return 0;
+        }) {}
+  ~Talker() { munmap(step_, 4096); }
+  Child& child() { return child_; }
+  bool Say(CaptureSource* capture) {
+    const int before = step_->fetch_add(1);
+    return testing::PollUntil(capture, [&] { return step_->load() == before + 2; }) &&
+           capture->Drain().ok();
+  }
+
+ private:
+  std::atomic<int>* step_;
+  Child child_;
+};
+
+TEST_P(CgroupTest, WhatLeavesIsReadNoMoreAndItsConnectionsEnd) {
+  if (!std::filesystem::exists(absl::StrCat(GetParam(), "/cgroup.procs"))) {
+    GTEST_SKIP() << "no cgroup hierarchy at " << GetParam();
+  }
+  const TestCgroup group(GetParam());
+  ASSERT_TRUE(group.made());
+  const TestCgroup below(group.path());
+  const Listener listener;
+  Talker talker(listener);
+  ASSERT_TRUE(group.Move(talker.child().pid()));
+  ASSERT_TRUE(capture_->SelectCgroup(group.path()).ok());
+  talker.child().Start();
+  ASSERT_TRUE(talker.Say(capture_.get()));
+  // A move within the selection is no leaving.
+  ASSERT_TRUE(below.Move(talker.child().pid()));
+  ASSERT_TRUE(talker.Say(capture_.get()));
+  EXPECT_THAT(recorder_.All<events::ConnectionClosed>(), IsEmpty());
+  std::ofstream(absl::StrCat(GetParam(), "/cgroup.procs")) << talker.child().pid() << std::flush;
+  ASSERT_TRUE(capture_->Drain().ok());
+  EXPECT_THAT(recorder_.All<events::ConnectionClosed>(), SizeIs(1));
+  ASSERT_TRUE(talker.Say(capture_.get()));
+  EXPECT_EQ(Out(0), "word1 word2 ");
+  EXPECT_THAT(recorder_.Connections(), SizeIs(1));
+  EXPECT_EQ(talker.child().Wait(), 0);
+}
+
+TEST_P(CgroupTest, DeselectingEndsConnectionsAtOnce) {
+  if (!std::filesystem::exists(absl::StrCat(GetParam(), "/cgroup.procs"))) {
+    GTEST_SKIP() << "no cgroup hierarchy at " << GetParam();
+  }
+  const TestCgroup group(GetParam());
+  ASSERT_TRUE(group.made());
+  const TestCgroup below(group.path());
+  const Listener listener;
+  Talker inner(listener);
+  Talker outer(listener);
+  ASSERT_TRUE(below.Move(inner.child().pid()));
+  ASSERT_TRUE(group.Move(outer.child().pid()));
+  ASSERT_TRUE(capture_->SelectCgroup(group.path()).ok());
+  ASSERT_TRUE(capture_->SelectCgroup(below.path()).ok());
+  outer.child().Start();
+  ASSERT_TRUE(outer.Say(capture_.get()));
+  inner.child().Start();
+  ASSERT_TRUE(inner.Say(capture_.get()));
+  ASSERT_TRUE(capture_->DeselectCgroup(group.path()).ok());
+  // The process that did nothing meanwhile too; the one that is selected still goes on.
+  const auto closed = recorder_.All<events::ConnectionClosed>();
+  ASSERT_THAT(closed, SizeIs(1));
+  EXPECT_EQ(closed[0].connection, recorder_.Connections()[0]);
+  ASSERT_TRUE(outer.Say(capture_.get()));
+  ASSERT_TRUE(inner.Say(capture_.get()));
+  EXPECT_EQ(Out(0), "word1 ");
+  EXPECT_EQ(Out(1), "word1 word2 ");
   EXPECT_THAT(recorder_.Connections(), SizeIs(2));
 }
 

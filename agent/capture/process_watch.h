@@ -40,6 +40,8 @@ class ProcessWatch {
   /// It mapped a file; looks again unless that was done since.
   void Mapped(const ProcessRecord& record);
   void Exited(const ProcessRecord& record);
+  /// It is not selected any more, though it runs on: says nothing.
+  void Forget(uint32_t pid) { processes_.erase(pid); }
   /// It made an io_uring, whose operations no probe sees: told once as a finding.
   void UsesIoUring(const ProcessRecord& record);
 

@@ -12,7 +12,7 @@ namespace sonde::capture {
 
 /// A process record, which is not an event yet: procfs has to be asked first.
 struct ProcessRecord {
-  uint8_t type = 0;  ///< sonde_record_type: FORKED, EXECED, EXITED, MET or MAPPED.
+  uint8_t type = 0;  ///< sonde_record_type, from FORKED on.
   events::ProcessId process;
   events::ProcessId parent;  ///< FORKED only.
   events::MonoNs ns = 0;

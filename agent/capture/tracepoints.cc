@@ -7,6 +7,7 @@ constexpr TracepointSpec kProcess[] = {
     {"sched_process_fork", "sonde_fork"},
     {"sched_process_exec", "sonde_exec"},
     {"sched_process_exit", "sonde_exit"},
+    {"cgroup_attach_task", "sonde_cgroup_move"},
 };
 
 // Exits before entries: an entry without its exit would leave a note behind.

@@ -49,6 +49,13 @@ static __always_inline int sonde_task_in_cgroups(const struct sonde_config* sett
 static __always_inline void sonde_emit_process(__u8 type, __u32 tgid,
                                                const struct sonde_process* process);
 
+/* Reads nothing more of a process, and says so: its connections are to be closed. */
+static __always_inline void sonde_let_go(__u32 tgid, const struct sonde_process* process) {
+  struct sonde_process last = *process;
+  if (bpf_map_delete_elem(&processes, &tgid)) return;
+  sonde_emit_process(SONDE_RECORD_LEFT, tgid, &last);
+}
+
 /* A process that is in no table yet, or whose selection may have been taken back. Returns whether
  * it is in the table now. */
 __noinline int sonde_select_by_cgroup(__u32 tgid) {
@@ -58,7 +65,7 @@ __noinline int sonde_select_by_cgroup(__u32 tgid) {
   struct sonde_process* known = bpf_map_lookup_elem(&processes, &tgid);
   if (!settings) return 0;
   if (!settings->cgroups || !sonde_task_in_cgroups(settings, task)) {
-    if (known) bpf_map_delete_elem(&processes, &tgid);
+    if (known) sonde_let_go(tgid, known);
     return 0;
   }
   if (known) {

@@ -45,6 +45,7 @@ enum sonde_record_type {
   SONDE_RECORD_MET = 10,      /* A process selected by its cgroup was seen for the first time. */
   SONDE_RECORD_MAPPED = 11,   /* A selected process mapped a file executable. */
   SONDE_RECORD_IO_URING = 12, /* A selected process made an io_uring. */
+  SONDE_RECORD_LEFT = 13,     /* A process is in no selected cgroup any more and was let go. */
 };
 
 enum sonde_transport { SONDE_TRANSPORT_TLS = 1, SONDE_TRANSPORT_SOCKET = 2 };
@@ -157,7 +158,7 @@ struct sonde_closed_record {
 };
 SONDE_ABI_ASSERT(sizeof(struct sonde_closed_record) == 88);
 
-/* FORKED, EXECED, EXITED, MET, MAPPED, IO_URING. */
+/* FORKED, EXECED, EXITED, MET, MAPPED, IO_URING, LEFT. */
 struct sonde_process_record {
   struct sonde_header header;
   struct sonde_process_id process;
