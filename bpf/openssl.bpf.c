@@ -277,7 +277,23 @@ int BPF_KPROBE(sonde_ssl_free, void* ssl) {
   if (!process) return 0;
   key = sonde_ssl_key(tgid, (__u64)ssl);
   connection = sonde_connection_find(&key, process, 0);
-  if (connection) sonde_connection_close(&key, connection, SONDE_CLOSE_FREED);
+  if (!connection) return 0;
+  __sync_fetch_and_add(&connection->references, -1);
+  if (connection->references <= 0) sonde_connection_close(&key, connection, SONDE_CLOSE_FREED);
+  return 0;
+}
+
+/* One more SSL_free is needed to end the object. */
+SEC("uprobe")
+int BPF_KPROBE(sonde_ssl_up_ref, void* ssl) {
+  __u32 tgid = sonde_tgid();
+  struct sonde_process* process = sonde_gate(tgid);
+  struct sonde_connection_key key;
+  struct sonde_connection* connection;
+  if (!process) return 0;
+  key = sonde_ssl_key(tgid, (__u64)ssl);
+  connection = sonde_ssl_get(&key, process, SONDE_FLAG_MID_STREAM);
+  if (connection) __sync_fetch_and_add(&connection->references, 1);
   return 0;
 }
 
@@ -288,7 +304,8 @@ int BPF_KPROBE(sonde_ssl_clear, void* ssl) {
   struct sonde_process* process = sonde_gate(tgid);
   struct sonde_connection_key key;
   struct sonde_connection* connection;
-  __u8 role = SONDE_ROLE_UNKNOWN;
+  __s32 references;
+  __u8 role;
   if (!process) return 0;
   key = sonde_ssl_key(tgid, (__u64)ssl);
   connection = sonde_connection_find(&key, process, 0);
@@ -296,8 +313,10 @@ int BPF_KPROBE(sonde_ssl_clear, void* ssl) {
   if (connection && !connection->bytes[0] && !connection->bytes[1]) return 0;
   if (!connection) return 0;
   role = connection->role;
+  references = connection->references;
   sonde_connection_close(&key, connection, SONDE_CLOSE_FREED);
-  sonde_connection_begin(&key, process, (__u64)ssl, 0, role, 0);
+  connection = sonde_connection_begin(&key, process, (__u64)ssl, 0, role, 0);
+  if (connection) connection->references = references;
   return 0;
 }
 

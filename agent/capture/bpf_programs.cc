@@ -13,6 +13,7 @@
 #include "bpf/skeletons/openssl.skel.h"
 #include "bpf/skeletons/process.skel.h"
 #include "bpf/skeletons/sockets.skel.h"
+#include "bpf/skeletons/terminal.skel.h"
 
 namespace sonde::capture {
 namespace {
@@ -25,6 +26,7 @@ class Owned {
     skeleton_ = kOpen();
     return skeleton_ != nullptr;
   }
+  Skeleton* get() const { return skeleton_; }
   bpf_object* object() const { return skeleton_ == nullptr ? nullptr : skeleton_->obj; }
   Owned() = default;
   Owned(const Owned&) = delete;
@@ -53,6 +55,7 @@ struct BpfPrograms::Skeletons {
   Owned<bpf_object_process, bpf_object_process__open, bpf_object_process__destroy> process;
   Owned<bpf_object_openssl, bpf_object_openssl__open, bpf_object_openssl__destroy> openssl;
   Owned<bpf_object_sockets, bpf_object_sockets__open, bpf_object_sockets__destroy> sockets;
+  Owned<bpf_object_terminal, bpf_object_terminal__open, bpf_object_terminal__destroy> terminal;
 };
 
 BpfPrograms::~BpfPrograms() = default;
@@ -70,6 +73,7 @@ absl::Status BpfPrograms::LoadObject(bpf_object* object, bpf_object* maps, const
   bpf_map* map = nullptr;
   bpf_object__for_each_map(map, object) {
     if (maps == nullptr) break;
+    if (bpf_map__is_internal(map)) continue;  // Its variables, under a name that others have too.
     bpf_map* first = bpf_object__find_map_by_name(maps, bpf_map__name(map));
     if (first == nullptr) continue;
     if (bpf_map__reuse_fd(map, bpf_map__fd(first)) != 0) {
@@ -112,19 +116,32 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const CaptureOpti
     other = std::thread(
         [&] { sockets = LoadObject(all.sockets.object(), maps, "sockets", options, multi); });
   }
+  if (options.terminal != 0 && all.terminal.Open()) {
+    all.terminal.get()->rodata->sonde_terminal = options.terminal;
+  }
   all.openssl.Open();
   absl::Status openssl = LoadObject(all.openssl.object(), maps, "openssl", options, multi);
+  if (openssl.ok() && options.terminal != 0) {
+    openssl = LoadObject(all.terminal.object(), maps, "terminal", options, multi);
+  }
   if (other.joinable()) other.join();
   if (!openssl.ok()) return openssl;
   if (!sockets.ok()) return sockets;
   programs->objects_ = {maps, all.openssl.object()};
   if (options.sockets) programs->objects_.push_back(all.sockets.object());
+  if (options.terminal != 0) programs->objects_.push_back(all.terminal.object());
   const auto map = [&all](const char* name) {
     return bpf_object__find_map_fd_by_name(all.process.object(), name);
   };
   programs->maps_ = {map("ring"),    map("config"),      map("losses"),  map("processes"),
                      map("cgroups"), map("connections"), map("verdicts")};
   return programs;
+}
+
+bool BpfPrograms::alternate_screen() const {
+  const bpf_object_terminal* terminal = skeletons_->terminal.get();
+  return terminal != nullptr &&
+         __atomic_load_n(&terminal->bss->sonde_alternate, __ATOMIC_RELAXED) != 0;
 }
 
 int BpfPrograms::Program(const std::string& name) const {

@@ -40,6 +40,9 @@ class BpfPrograms {
   /// The descriptor of a program of any object by its name, or -1.
   int Program(const std::string& name) const;
 
+  /// Whether the programs saw the terminal go to its alternate screen and not back.
+  bool alternate_screen() const;
+
  private:
   BpfPrograms() = default;
   /// Loads one object. It makes the maps unless `maps` is the object that has made them.

@@ -181,6 +181,30 @@ TEST_F(FakeSslTest, EachLifeOfAnAddressIsAConnection) {
   EXPECT_EQ(closed[3].reason, CloseReason::kExit);
 }
 
+TEST_F(FakeSslTest, AnObjectWithTwoOwnersLivesUntilTheLastLetsGo) {
+  Run([] {
+    New(kOne);
+    SSL_up_ref(kOne);
+    Write(kOne, "one ");
+    SSL_free(kOne);
+    Write(kOne, "two");
+    SSL_clear(kOne);  // The owners stay.
+    SSL_up_ref(kOne);
+    Write(kOne, "three ");
+    SSL_free(kOne);
+    Write(kOne, "four");
+    SSL_free(kOne);
+    return 0;
+  });
+  ASSERT_THAT(recorder_.Connections(), SizeIs(2));
+  EXPECT_EQ(Out(0), "one two");
+  EXPECT_EQ(Out(1), "three four");
+  const auto closed = recorder_.All<events::ConnectionClosed>();
+  ASSERT_THAT(closed, SizeIs(2));
+  EXPECT_EQ(closed[1].reason, CloseReason::kFreed);
+  EXPECT_EQ(closed[1].bytes[0], 10U);
+}
+
 TEST_F(FakeSslTest, ObjectsOlderThanTheProbesAreMidStream) {
   Run([] {
     Write(kOne, "late");

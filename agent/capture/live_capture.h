@@ -23,6 +23,9 @@ struct CaptureOptions {
   /// Load the syscall tracepoints of sockets (plain HTTP, TLS nobody else sees, QUIC). They cost
   /// every process of the host a little on every syscall, so they load only when asked for.
   bool sockets = true;
+  /// Device of a terminal (major << 20 | minor) whose alternate screen is to be watched; 0: none.
+  /// Costs every process of the host a little on every write.
+  uint32_t terminal = 0;
   /// Bytes of the ring between kernel and user space; a power of two of at least one page. The
   /// ring is mapped twice, so resident memory grows by up to twice this.
   size_t ring_bytes = 16U << 20;
@@ -122,6 +125,9 @@ class CaptureSource {
   virtual absl::Status SetVerdict(const Verdict& verdict) = 0;
 
   virtual CaptureStats stats() = 0;
+
+  /// Whether a selected program has the terminal of CaptureOptions in its alternate screen.
+  virtual bool AlternateScreen() const { return false; }
 
   /// Closes the gate at once, delivers what is left in the ring and lets go of the probes. Does
   /// not wait for the kernel to remove them: a keeper process sees to that. Called by the

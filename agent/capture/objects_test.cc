@@ -76,7 +76,8 @@ TEST_P(ObjectTest, HoldsToLinux510) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Base, ObjectTest, ::testing::Values("process", "openssl", "sockets", "terminal"));
+INSTANTIATE_TEST_SUITE_P(Base, ObjectTest,
+                         ::testing::Values("process", "openssl", "sockets", "terminal"));
 
 }  // namespace
 }  // namespace sonde::capture

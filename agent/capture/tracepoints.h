@@ -21,6 +21,9 @@ std::span<const TracepointSpec> MappingTracepoints();
 /// Syscalls on sockets; watched when plain HTTP is asked for.
 std::span<const TracepointSpec> SocketTracepoints();
 
+/// Writes to a terminal; watched when live lines share it with the program.
+std::span<const TracepointSpec> TerminalTracepoints();
+
 }  // namespace sonde::capture
 
 #endif  // SONDE_AGENT_CAPTURE_TRACEPOINTS_H_

@@ -6,6 +6,7 @@ namespace {
 constexpr ProbeSpec kProbes[] = {
     // An object's birth and end first: what is attached in order then sees whole lives.
     {"SSL_new", "sonde_ssl_new", true},
+    {"SSL_up_ref", "sonde_ssl_up_ref"},
     {"SSL_free", "sonde_ssl_free"},
     {"SSL_clear", "sonde_ssl_clear"},
     {"SSL_set_fd", "sonde_ssl_set_fd"},

@@ -232,7 +232,7 @@ struct sonde_connection {
   __u64 turn_bytes; /* Bytes in the current direction since it changed. */
   __u64 last_ns;
   __u32 hello_left;      /* Bytes of the TLS hello still to send. */
-  __s32 references;      /* Descriptors that name the socket. */
+  __s32 references;      /* Descriptors of the socket, or owners of the SSL object. */
   __u8 last_direction;   /* Plus 1; 0 before the first byte. */
   __u8 failed_direction; /* Of the last invocation that failed. */
   __u8 hello_direction;

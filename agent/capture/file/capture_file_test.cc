@@ -293,6 +293,60 @@ TEST_F(CaptureFileTest, HostileFrames) {
   EXPECT_TRUE(collector.encoded.empty());
 }
 
+TEST_F(CaptureFileTest, WhatNoFrameHoldsIsCountedAndTheRestIsReadable) {
+  const std::string huge(kMostFrameBytes, 'x');
+  const std::string large(kMostFrameBytes - 4096, 'y');
+  const std::string medium(10'000, 'z');
+  const auto data = [](std::string_view bytes) {
+    return events::Data{
+        .connection = kConnection, .length = bytes.size(), .bytes = bytes, .exit_ns = 77};
+  };
+  const std::string path = Path("large.sonde");
+  const std::vector<Event> events = {data("before"), data(huge), data(medium),
+                                     data(large),  // Fits, but not behind the one before it.
+                                     data("after")};
+  {
+    auto writer = CaptureWriter::Create(path, {}, false);
+    ASSERT_TRUE(writer.ok()) << writer.status();
+    for (const Event& event : events) (*writer)->OnEvent(event);
+    ASSERT_TRUE((*writer)->Flush().ok());
+    EXPECT_EQ((*writer)->events_lost(), 1U);
+  }
+  Collector got;
+  const absl::Status read = ReadInto(path, &got);
+  ASSERT_TRUE(read.ok()) << read;
+  ASSERT_EQ(got.encoded.size(), events.size());
+  for (const size_t i : {0, 2, 3, 4}) EXPECT_TRUE(got.encoded[i] == Encoded(events[i])) << i;
+  EXPECT_EQ(got.encoded[1], Encoded(events::Loss{"event_too_large_for_capture_file", 1, 77}));
+}
+
+TEST(EventCodecTest, RefusesValuesThatDoNotExist) {
+  const auto decoded = [](const Event& event) {
+    std::string text;
+    EncodeEvent(event, &text);
+    std::string_view rest = text;
+    Event back;
+    return DecodeEvent(&rest, &back);
+  };
+  for (const int transport : {0, 3, 200}) {
+    events::ConnectionId id = kConnection;
+    id.transport = static_cast<events::Transport>(transport);
+    EXPECT_EQ(decoded(events::Data{.connection = id}), Decoded::kDamaged);
+    EXPECT_EQ(decoded(events::ConnectionOpened{.connection = id}), Decoded::kDamaged);
+    EXPECT_EQ(decoded(events::ConnectionInfo{.connection = id}), Decoded::kDamaged);
+    EXPECT_EQ(decoded(events::StreamEnded{.connection = id}), Decoded::kDamaged);
+    EXPECT_EQ(decoded(events::ConnectionClosed{.connection = id}), Decoded::kDamaged);
+  }
+  for (const int reason : {0, 7, 255}) {
+    EXPECT_EQ(decoded(events::ConnectionClosed{.connection = kConnection,
+                                               .reason = static_cast<events::CloseReason>(reason)}),
+              Decoded::kDamaged);
+  }
+  EXPECT_EQ(decoded(events::ConnectionClosed{.connection = kConnection,
+                                             .reason = events::CloseReason::kEvicted}),
+            Decoded::kEvent);
+}
+
 TEST_F(CaptureFileTest, UnknownTypesAndFieldsArePassedOver) {
   const std::string start = Slurp(Write({}));
   std::string tick = Encoded(events::Tick{.ns = 7});

@@ -26,6 +26,14 @@ absl::Status ErrnoStatus(int error, const char* what, const std::string& path) {
   return absl::ErrnoToStatus(error, absl::StrCat("capture file ", path, ": ", what));
 }
 
+/// For the events that can be large; 0 for others.
+events::MonoNs TimeOf(const events::Event& event) {
+  if (const auto* data = std::get_if<events::Data>(&event)) return data->exit_ns;
+  if (const auto* started = std::get_if<events::ProcessStarted>(&event)) return started->ns;
+  if (const auto* info = std::get_if<events::ConnectionInfo>(&event)) return info->ns;
+  return 0;
+}
+
 }  // namespace
 
 CaptureWriter::CaptureWriter(int fd, std::string path)
@@ -90,14 +98,31 @@ void CaptureWriter::OnEvent(const events::Event& event) {
     ++lost_;
     return;
   }
-  EncodeEvent(event, &frame_);
-  ++frame_events_;
+  Append(event);
   bool due = frame_.size() >= kFrameBytes;
   if (const auto* tick = std::get_if<events::Tick>(&event)) {
     due |= tick->ns - flushed_at_ >= kFlushEveryNs;
     if (due) flushed_at_ = tick->ns;
   }
   if (due) FlushFrame();
+}
+
+void CaptureWriter::Append(const events::Event& event) {
+  const size_t before = frame_.size();
+  EncodeEvent(event, &frame_);
+  if (frame_.size() > kMostFrameBytes) {
+    // Too much for one frame: a reader would refuse it, and everything after it.
+    std::string alone = frame_.substr(before);
+    frame_.resize(before);
+    FlushFrame();
+    if (alone.size() > kMostFrameBytes) {
+      ++lost_;
+      alone.clear();
+      EncodeEvent(events::Loss{"event_too_large_for_capture_file", 1, TimeOf(event)}, &alone);
+    }
+    frame_ = std::move(alone);
+  }
+  ++frame_events_;
 }
 
 void CaptureWriter::FlushFrame() {

@@ -15,7 +15,8 @@ typedef struct ZSTD_CCtx_s ZSTD_CCtx;  // NOLINT(modernize-use-using): as zstd d
 namespace sonde::capture {
 
 /// Writes events to a new file of mode 0600. Buffers at most one frame and at most a second of
-/// event time, so that a killed recorder leaves nearly everything readable. Not thread-safe.
+/// event time, so that a killed recorder leaves nearly everything readable. An event that no frame
+/// holds (kMostFrameBytes) is left out, counted as lost and told in the file. Not thread-safe.
 class CaptureWriter final : public events::EventSink {
  public:
   /// Refuses symbolic links and anything that is no regular file; an existing file only with
@@ -41,6 +42,7 @@ class CaptureWriter final : public events::EventSink {
  private:
   CaptureWriter(int fd, std::string path);
   absl::Status WriteAll(std::string_view bytes);
+  void Append(const events::Event& event);
   void FlushFrame();
 
   const int fd_;

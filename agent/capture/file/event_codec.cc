@@ -202,21 +202,26 @@ bool DecodeType(size_t type, FieldReader& fields, Event* event, std::index_seque
   return ok;
 }
 
-/// Values an enumeration or a flag cannot have would be undefined behaviour further on.
-bool IsSane(const Event& event) {
-  if (const auto* data = std::get_if<Data>(&event)) {
-    return data->direction <= Direction::kIn && data->role <= Role::kServer &&
-           data->bytes.size() <= data->length;
-  }
-  if (const auto* ended = std::get_if<StreamEnded>(&event)) {
-    return ended->direction <= Direction::kIn;
-  }
-  if (const auto* opened = std::get_if<ConnectionOpened>(&event)) {
-    return opened->role <= Role::kServer;
-  }
-  if (const auto* info = std::get_if<ConnectionInfo>(&event)) {
-    return !info->role || *info->role <= Role::kServer;
-  }
+bool IsSane(const ConnectionId& id) {
+  return id.transport == Transport::kTls || id.transport == Transport::kSocket;
+}
+bool IsSane(const Data& e) {
+  return IsSane(e.connection) && e.direction <= Direction::kIn && e.role <= Role::kServer &&
+         e.bytes.size() <= e.length;
+}
+bool IsSane(const ConnectionOpened& e) { return IsSane(e.connection) && e.role <= Role::kServer; }
+bool IsSane(const ConnectionInfo& e) {
+  return IsSane(e.connection) && e.role.value_or(Role::kUnknown) <= Role::kServer;
+}
+bool IsSane(const StreamEnded& e) { return IsSane(e.connection) && e.direction <= Direction::kIn; }
+bool IsSane(const ConnectionClosed& e) {
+  return IsSane(e.connection) && e.reason >= CloseReason::kFreed &&
+         e.reason <= CloseReason::kEvicted;
+}
+/// Values that an enumeration cannot have would be undefined behaviour further on. The events
+/// without one are sane whatever they hold.
+template <typename Other>
+bool IsSane(const Other&) {
   return true;
 }
 
@@ -251,7 +256,8 @@ Decoded DecodeEvent(std::string_view* in, Event* event) {
   FieldReader fields(record.substr(1));
   const bool ok =
       DecodeType(type - 1, fields, event, std::make_index_sequence<std::variant_size_v<Event>>());
-  return ok && IsSane(*event) ? Decoded::kEvent : Decoded::kDamaged;
+  const bool sane = ok && std::visit([](const auto& one) { return IsSane(one); }, *event);
+  return sane ? Decoded::kEvent : Decoded::kDamaged;
 }
 
 }  // namespace sonde::capture

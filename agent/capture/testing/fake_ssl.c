@@ -19,6 +19,7 @@ void* SSL_new(void* context) {
   return fake_ssl_object;
 }
 void SSL_free(void* ssl) { (void)ssl; }
+int SSL_up_ref(void* ssl) { return ssl != NULL; }
 int SSL_clear(void* ssl) { return ssl != NULL; }
 int SSL_set_fd(void* ssl, int fd) { return ssl != NULL && fd >= 0; }
 long SSL_ctrl(void* ssl, int command, long argument, void* pointer) {

@@ -19,6 +19,7 @@ extern void (*fake_ssl_inside_write)(void);
 
 void* SSL_new(void* context);
 void SSL_free(void* ssl);
+int SSL_up_ref(void* ssl);
 int SSL_clear(void* ssl);
 int SSL_set_fd(void* ssl, int fd);
 long SSL_ctrl(void* ssl, int command, long argument, void* pointer);
