@@ -50,15 +50,16 @@ std::string_view ErrorClassName(ErrorClass error);  ///< "rate_limit", ...; "" f
 
 /// Why a record is not whole. A call with any of these is never silently exact.
 enum class Incomplete : uint8_t {
-  kHole,          ///< Bytes were lost or beyond the capture limit where facts could have been.
-  kMidStream,     ///< The connection was met after it began.
-  kTruncated,     ///< The connection ended inside the reply.
-  kGarbled,       ///< HTTP or JSON that is not.
-  kNoResponse,    ///< The request was seen, a reply never.
-  kNoRequest,     ///< A reply without its request.
-  kOrderUnknown,  ///< Two invocations at once on one direction.
-  kOpenAtEnd,     ///< Still open when capture ended.
-  kEvicted,       ///< Dropped to stay within a bound.
+  kHole,  ///< Bytes were lost or beyond the capture limit where facts for the bill could have been.
+  kMidStream,          ///< The connection was met after it began.
+  kTruncated,          ///< The connection ended inside the reply.
+  kGarbled,            ///< HTTP or JSON that is not.
+  kNoResponse,         ///< The request was seen, a reply never.
+  kNoRequest,          ///< A reply without its request.
+  kOrderUnknown,       ///< Two invocations at once on one direction.
+  kOpenAtEnd,          ///< Still open when capture ended.
+  kEvicted,            ///< Dropped to stay within a bound.
+  kUnsupportedCoding,  ///< A body is in a content coding that is not decoded.
 };
 std::string_view IncompleteName(Incomplete reason);  ///< "hole", "mid_stream", ...
 

@@ -4,7 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "agent/calls/billing.h"
 #include "agent/calls/headers.h"
 #include "agent/calls/ids.h"
@@ -50,6 +52,10 @@ struct CallTracker::OpenCall {
   Credential credential = Credential::kNone;
   std::optional<uint32_t> stated_retry;
   bool plan_limits = false;
+  bool request_coded = false;    // Under a content coding: gaps in it are of unknown length.
+  bool request_hidden = false;   // Under one that is not decoded, like
+  bool response_hidden = false;  // the reply.
+  uint64_t request_gap_bytes = 0;
   uint64_t unmatched_before = 0;   // Bytes of the connection that belonged to nobody so far.
   events::MonoNs gives_up_ns = 0;  // Waiting for the request's end until then; 0 when not.
 };
@@ -145,6 +151,9 @@ void CallTracker::OnRequestHead(const flow::ConnectionView& connection, uint64_t
     call.start_unix_ns = static_cast<int64_t>(stamp.begin_ns) + wall_minus_mono_ns_;
   }
   Place(connection, head, *open);
+  open->request_coded = !wire::FindHeader(head.headers, "content-encoding").empty();
+  open->request_hidden = !head.unsupported_coding.empty();
+  if (open->request_hidden) NoticeCoding(*open, head.unsupported_coding);
   open_.emplace(call.number, open.get());
   calls->calls.push_back(std::move(open));
 }
@@ -192,7 +201,8 @@ void CallTracker::Place(const flow::ConnectionView& connection, const wire::Requ
 
   open.credential = CredentialKind(head.headers);
   open.stated_retry = StatedRetryCount(head.headers);
-  open.ending.client_timeout_ns = StatedTimeoutNs(head.headers);
+  open.ending.timeouts = ReadStatedTimeouts(head.headers);
+  if (open.exchange == 0 && !connection.mid_stream) open.ending.opened_ns = connection.opened_ns;
   for (const wire::Header& header : head.headers) {
     const bool scope = StartsWith(header.name, "openai-organization") ||
                        StartsWith(header.name, "openai-project") ||
@@ -212,7 +222,10 @@ void CallTracker::OnRequestBody(const flow::ConnectionView& connection, uint64_t
 
 void CallTracker::OnRequestGap(const flow::ConnectionView& connection, uint64_t exchange,
                                uint64_t length) {
-  if (OpenCall* open = Find(connection, exchange)) open->reader->RequestGap(length);
+  OpenCall* open = Find(connection, exchange);
+  if (open == nullptr || open->request_hidden) return;
+  open->reader->RequestGap(length);
+  if (!open->request_coded) open->request_gap_bytes += length;
 }
 
 void CallTracker::OnRequestEnd(const flow::ConnectionView& connection, uint64_t exchange,
@@ -242,6 +255,8 @@ void CallTracker::OnResponseHead(const flow::ConnectionView& connection, uint64_
   open->plan_limits = StatesPlanLimits(head.headers);
   open->ending.last_byte_ns = std::max(open->ending.last_byte_ns, stamp.end_ns);
   open->reader->ResponseHead(head);
+  open->response_hidden = !head.unsupported_coding.empty();
+  if (open->response_hidden) NoticeCoding(*open, head.unsupported_coding);
 }
 
 void CallTracker::OnResponseBody(const flow::ConnectionView& connection, uint64_t exchange,
@@ -254,7 +269,8 @@ void CallTracker::OnResponseBody(const flow::ConnectionView& connection, uint64_
 
 void CallTracker::OnResponseGap(const flow::ConnectionView& connection, uint64_t exchange,
                                 uint64_t length) {
-  if (OpenCall* open = Find(connection, exchange)) open->reader->ResponseGap(length);
+  OpenCall* open = Find(connection, exchange);
+  if (open != nullptr && !open->response_hidden) open->reader->ResponseGap(length);
 }
 
 void CallTracker::OnResponseEnd(const flow::ConnectionView& connection, uint64_t exchange,
@@ -314,6 +330,7 @@ void CallTracker::Complete(const flow::ConnectionView* connection, OpenCall& ope
   if (!ending.response_end) open.reader->ResponseEnd(wire::MessageEnd::kTruncated, last);
   Call& call = open.call;
   call.request = open.reader->request();
+  call.request.body_bytes += open.request_gap_bytes;
   call.response = open.reader->response();
   if (!IsPlausible(call.response.usage)) {
     ++stats_.implausible_usage;
@@ -337,8 +354,8 @@ void CallTracker::LinkRetry(OpenCall& open) {
                             .destination = absl::StrCat(call.server_address, ":", call.server_port),
                             .path = call.path,
                             .body_hash = call.request.body_hash};
-  const bool body_known =
-      !call.request.body_has_gap && open.ending.request_end == wire::MessageEnd::kComplete;
+  const bool body_known = !call.request.body_has_gap && !open.request_hidden &&
+                          open.ending.request_end == wire::MessageEnd::kComplete;
   const RetryTable::Link link =
       retries_.Add(key, body_known,
                    RetryTable::Attempt{.number = call.number,
@@ -357,17 +374,31 @@ void CallTracker::NoticeMissingUsage(const OpenCall& open) {
                             call.error == ErrorClass::kNone && call.response.usage.empty();
   if (!whole_stream || !StartsWith(call.dialect, "openai.")) return;
   ++stats_.usage_not_sent;
-  const std::string key = absl::StrCat("usage_not_sent ", call.connection.process.pid, " ",
-                                       call.connection.process.start_ns, " ", call.server_address);
-  if (noticed_.size() >= limits_.notices || !noticed_.insert(key).second) return;
-  const std::string where =
-      absl::StrCat(" (", call.process->display_name, " to ", call.server_address, ")");
   const bool asked = call.request.include_usage.value_or(false);
-  sink_->OnNotice(Notice{
-      .key = key,
-      .text = asked ? absl::StrCat("usage asked for but not sent", where)
-                    : absl::StrCat("usage not sent: add stream_options.include_usage", where),
-      .ns = call.end_ns});
+  NoticeOnce(
+      call, "usage_not_sent",
+      asked ? "usage asked for but not sent" : "usage not sent: add stream_options.include_usage");
+}
+
+/// A body that cannot be read: its call is marked, and a person should know why.
+void CallTracker::NoticeCoding(OpenCall& open, const std::string& coding) {
+  if (!open.ending.unsupported_coding) ++stats_.unsupported_coding;
+  open.ending.unsupported_coding = true;
+  NoticeOnce(open.call, "unsupported_coding",
+             absl::StrCat("unsupported: content coding ", absl::CHexEscape(coding)));
+}
+
+/// Once per program and host.
+void CallTracker::NoticeOnce(const Call& call, std::string_view key, std::string_view text) {
+  const absl::string_view what(key.data(), key.size());
+  std::string whole_key = absl::StrCat(what, " ", call.connection.process.pid, " ",
+                                       call.connection.process.start_ns, " ", call.server_address);
+  if (noticed_.size() >= limits_.notices || !noticed_.insert(whole_key).second) return;
+  sink_->OnNotice(
+      Notice{.key = std::move(whole_key),
+             .text = absl::StrCat(absl::string_view(text.data(), text.size()), " (",
+                                  call.process->display_name, " to ", call.server_address, ")"),
+             .ns = std::max(call.end_ns, call.start_ns)});
 }
 
 void CallTracker::Deliver(OpenCall& open) {

@@ -32,12 +32,13 @@ struct TrackerLimits {
 
 /// Counters since the start, and gauges.
 struct TrackerStats {
-  uint64_t exchanges = 0;          ///< Requests seen, of whatever kind.
-  uint64_t calls = 0;              ///< Of them, calls to models that have ended.
-  uint64_t incomplete = 0;         ///< Calls with any Incomplete.
-  uint64_t evicted = 0;            ///< Calls given up to stay within open_calls.
-  uint64_t implausible_usage = 0;  ///< Usage refused because it cannot be true.
-  uint64_t usage_not_sent = 0;     ///< Whole streams without usage.
+  uint64_t exchanges = 0;           ///< Requests seen, of whatever kind.
+  uint64_t calls = 0;               ///< Of them, calls to models that have ended.
+  uint64_t incomplete = 0;          ///< Calls with any Incomplete.
+  uint64_t evicted = 0;             ///< Calls given up to stay within open_calls.
+  uint64_t implausible_usage = 0;   ///< Usage refused because it cannot be true.
+  uint64_t usage_not_sent = 0;      ///< Whole streams without usage.
+  uint64_t unsupported_coding = 0;  ///< Calls with a body in a coding that is not decoded.
   uint64_t retries_forgotten = 0;
   size_t open_calls = 0;
   size_t memory_bytes = 0;  ///< Of open calls; filled by stats().
@@ -91,6 +92,8 @@ class CallTracker final : public flow::ExchangeSink {
   void Deliver(OpenCall& open);
   void LinkRetry(OpenCall& open);
   void NoticeMissingUsage(const OpenCall& open);
+  void NoticeCoding(OpenCall& open, const std::string& coding);
+  void NoticeOnce(const Call& call, std::string_view key, std::string_view text);
   void EvictFirst();
 
   const TrackerLimits limits_;

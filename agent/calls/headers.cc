@@ -192,12 +192,18 @@ std::optional<uint32_t> StatedRetryCount(const Headers& request) {
   return count;
 }
 
-std::optional<uint64_t> StatedTimeoutNs(const Headers& request) {
-  for (const std::string_view name : {"x-stainless-read-timeout", "x-stainless-timeout"}) {
+StatedTimeouts ReadStatedTimeouts(const Headers& request) {
+  const auto read = [&request](std::string_view name) -> std::optional<uint64_t> {
     const std::optional<double> seconds = ReadNumber(FindHeader(request, name));
-    if (seconds && *seconds > 0) return static_cast<uint64_t>(SecondsToNs(*seconds));
-  }
-  return std::nullopt;
+    return seconds ? std::optional<uint64_t>(SecondsToNs(*seconds)) : std::nullopt;
+  };
+  const std::string_view language = FindHeader(request, "x-stainless-lang");
+  StatedTimeouts timeouts;
+  timeouts.read_ns = read("x-stainless-read-timeout");
+  std::optional<uint64_t>& other = language == "python" ? timeouts.read_ns : timeouts.total_ns;
+  if (!other) other = read("x-stainless-timeout");
+  timeouts.streams_until_head = language == "js";
+  return timeouts;
 }
 
 }  // namespace sonde::calls

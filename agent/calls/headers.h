@@ -49,9 +49,20 @@ bool StatesPlanLimits(const std::vector<wire::Header>& reply);
 /// Which attempt the client says this is (x-stainless-retry-count).
 std::optional<uint32_t> StatedRetryCount(const std::vector<wire::Header>& request);
 
-/// How long the client says it waits, in nanoseconds (x-stainless-timeout or
-/// x-stainless-read-timeout, seconds).
-std::optional<uint64_t> StatedTimeoutNs(const std::vector<wire::Header>& request);
+/// How long the client says it waits, in nanoseconds.
+///
+/// - x-stainless-read-timeout (any SDK), and x-stainless-timeout of the Python SDKs
+/// (x-stainless-lang
+///   python): the time between bytes.
+/// - x-stainless-timeout of the other SDKs: the time in all, counted from before the connection was
+///   opened, cut to whole seconds ("1" may be 1.9 s). The Node SDKs (js) stop their timer when a
+///   stream's head has come.
+struct StatedTimeouts {
+  std::optional<uint64_t> read_ns;
+  std::optional<uint64_t> total_ns;
+  bool streams_until_head = false;
+};
+StatedTimeouts ReadStatedTimeouts(const std::vector<wire::Header>& request);
 
 }  // namespace sonde::calls
 

@@ -119,10 +119,30 @@ TEST(StatedValues, RetryCountAndTimeout) {
   EXPECT_EQ(StatedRetryCount({{"x-stainless-retry-count", "-2"}}), std::nullopt);
   EXPECT_EQ(StatedRetryCount({{"x-stainless-retry-count", "99999999"}}), std::nullopt);
   EXPECT_EQ(StatedRetryCount({}), std::nullopt);
-  EXPECT_EQ(StatedTimeoutNs({{"x-stainless-timeout", "600"}}), 600'000'000'000U);
-  EXPECT_EQ(StatedTimeoutNs({{"x-stainless-timeout", "600"}, {"x-stainless-read-timeout", "0.5"}}),
-            500'000'000U);
-  EXPECT_EQ(StatedTimeoutNs({{"x-stainless-timeout", "NOT_GIVEN"}}), std::nullopt);
+}
+
+TEST(StatedTimeouts, ReadOrTotalByLanguage) {
+  const StatedTimeouts js =
+      ReadStatedTimeouts({{"x-stainless-lang", "js"}, {"x-stainless-timeout", "0"}});
+  EXPECT_EQ(js.total_ns, 0U);
+  EXPECT_EQ(js.read_ns, std::nullopt);
+  EXPECT_TRUE(js.streams_until_head);
+  const StatedTimeouts older =
+      ReadStatedTimeouts({{"x-stainless-lang", "python"}, {"x-stainless-timeout", "600"}});
+  EXPECT_EQ(older.read_ns, 600'000'000'000U);
+  EXPECT_EQ(older.total_ns, std::nullopt);
+  const StatedTimeouts python = ReadStatedTimeouts({{"x-stainless-lang", "python"},
+                                                    {"x-stainless-timeout", "NOT_GIVEN"},
+                                                    {"x-stainless-read-timeout", "0.5"}});
+  EXPECT_EQ(python.read_ns, 500'000'000U);
+  EXPECT_EQ(python.total_ns, std::nullopt);
+  const StatedTimeouts java = ReadStatedTimeouts({{"x-stainless-lang", "java"},
+                                                  {"x-stainless-timeout", "30"},
+                                                  {"x-stainless-read-timeout", "5"}});
+  EXPECT_EQ(java.read_ns, 5'000'000'000U);
+  EXPECT_EQ(java.total_ns, 30'000'000'000U);
+  EXPECT_FALSE(java.streams_until_head);
+  EXPECT_EQ(ReadStatedTimeouts({}).total_ns, std::nullopt);
 }
 
 }  // namespace

@@ -41,9 +41,25 @@ events::MonoNs EndTime(const Ending& ending, const Call& call, bool over) {
 }
 
 bool WaitedAsLongAsStated(const Ending& ending, const Call& call) {
-  const events::MonoNs since = std::max(ending.last_byte_ns, call.start_ns);
-  return ending.client_timeout_ns && ending.ns >= since &&
-         ending.ns - since >= *ending.client_timeout_ns;
+  constexpr uint64_t kSecond = 1'000'000'000;
+  const auto waited_since = [&ending](events::MonoNs since) {
+    return ending.ns > since ? ending.ns - since : 0;
+  };
+  const StatedTimeouts& stated = ending.timeouts;
+  if (stated.read_ns &&
+      waited_since(std::max(ending.last_byte_ns, call.start_ns)) >= *stated.read_ns) {
+    return true;
+  }
+  const bool timer_ended =
+      stated.streams_until_head && call.http_status != 0 && call.response.is_stream;
+  if (!stated.total_ns || timer_ended) return false;
+  const auto fits = [&](events::MonoNs since) {
+    const uint64_t waited = waited_since(since);
+    return waited + kTimeoutSlackNs >= *stated.total_ns &&
+           waited <= *stated.total_ns + kSecond + kTimeoutSlackNs;
+  };
+  // A connection that was opened ahead of its first call says nothing about the call's timer.
+  return fits(call.start_ns) || (ending.opened_ns != 0 && fits(ending.opened_ns));
 }
 
 /// The exchange was not over when its connection ended.
@@ -73,11 +89,19 @@ void JudgeCut(const Ending& ending, Call& call) {
   Mark(call, call.http_status == 0 ? Incomplete::kNoResponse : Incomplete::kTruncated);
 }
 
+/// What a hole in the request hid is needed: the model, or text to estimate from.
+bool RequestHoleMatters(const Call& call) {
+  if (!call.request.body_has_gap) return false;
+  if (call.request.model.empty() && call.response.model.empty()) return true;
+  const dialects::TextStats& text = call.response.text;
+  return call.response.usage.empty() && text.ascii_bytes + text.wide_characters > 0;
+}
+
 void MarkWhatWasNotSeen(const Ending& ending, bool over, Call& call) {
   const auto either = [&ending](MessageEnd end) {
     return ending.request_end == end || ending.response_end == end;
   };
-  if (call.response.has_gap || call.request.body_has_gap || either(MessageEnd::kHole)) {
+  if (call.response.has_gap || RequestHoleMatters(call) || either(MessageEnd::kHole)) {
     Mark(call, Incomplete::kHole);
   }
   // The body of an error may be anything, a proxy's HTML for one.
@@ -85,6 +109,7 @@ void MarkWhatWasNotSeen(const Ending& ending, bool over, Call& call) {
   if (malformed || either(MessageEnd::kGarbled) || ending.garbled_usage) {
     Mark(call, Incomplete::kGarbled);
   }
+  if (ending.unsupported_coding) Mark(call, Incomplete::kUnsupportedCoding);
   if (ending.mid_stream) Mark(call, Incomplete::kMidStream);
   if (ending.order_unknown) Mark(call, Incomplete::kOrderUnknown);
 }

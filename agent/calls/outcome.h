@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "agent/calls/call.h"
+#include "agent/calls/headers.h"
 #include "agent/events/event.h"
 #include "decoders/wire/http.h"
 
@@ -25,13 +26,19 @@ struct Ending {
   events::MonoNs ns = 0;                        ///< When, by that.
   std::optional<wire::MessageEnd> request_end;  ///< Absent: it never ended.
   std::optional<wire::MessageEnd> response_end;
-  events::MonoNs response_end_ns = 0;         ///< Of the read that ended it.
-  events::MonoNs last_byte_ns = 0;            ///< Newest byte of either side.
-  std::optional<uint64_t> client_timeout_ns;  ///< The client said it waits so long.
+  events::MonoNs response_end_ns = 0;  ///< Of the read that ended it.
+  events::MonoNs last_byte_ns = 0;     ///< Newest byte of either side.
+  StatedTimeouts timeouts;             ///< How long the client said it waits.
+  /// When the connection opened, if the call is its first one; else 0.
+  events::MonoNs opened_ns = 0;
   bool mid_stream = false;
   bool order_unknown = false;
-  bool garbled_usage = false;  ///< Its usage could not be true.
+  bool garbled_usage = false;       ///< Its usage could not be true.
+  bool unsupported_coding = false;  ///< Of the request's or the reply's body.
 };
+
+/// What a client's total timeout may be off by: resolving and connecting before, its timers after.
+inline constexpr uint64_t kTimeoutSlackNs = 250'000'000;
 
 /// Sets end_ns, error, error_type, error_message, client_aborted and incomplete of a call whose
 /// facts are filled in. The rules:
@@ -39,8 +46,16 @@ struct Ending {
 /// - The provider's own error, or its status, names the class whatever happened after it.
 /// - A reply is over when its framing says so, or when its dialect's terminal event, or its finish
 ///   reason together with whole usage, was seen: a client that closes then has not aborted.
-/// - Closed by the process before that: kTimeout if the client had said how long it waits and
-///   nothing came for so long, else kClientAbort. Ended by the peer: kNetwork.
+/// - Closed by the process before that: kTimeout if the client had said how long it waits and has
+///   waited so long, else kClientAbort. A time between bytes is counted from the newest byte; a
+///   time in all from the connection's opening if the call is its first, else from its start. The
+///   latter is stated in whole seconds and begins before the connection does, so an end
+///   kTimeoutSlackNs too early to one second and kTimeoutSlackNs too late still is that timeout.
+///   Ended by the peer: kNetwork.
+/// - A hole in a large request is usual (events::Data::after_gap) and hides nothing of the bill
+/// when
+///   the reply states the usage and one of the two the model; else the call is marked with kHole,
+///   as for any hole in the reply.
 /// - Bounds and the end of capture are no errors of the call; they make it incomplete.
 void Judge(const Ending& ending, Call& call);
 

@@ -130,14 +130,14 @@ TEST(Judge, NoReply) {
   EXPECT_EQ(aborted.error, ErrorClass::kClientAbort);
   EXPECT_TRUE(aborted.has_incomplete(Incomplete::kNoResponse));
 
-  ending.client_timeout_ns = 900 * kMs;
+  ending.timeouts.read_ns = 900 * kMs;
   Call timeout = call;
   Judge(ending, timeout);
   EXPECT_EQ(timeout.error, ErrorClass::kTimeout);
   EXPECT_EQ(timeout.error_type, "timeout");
   EXPECT_FALSE(timeout.client_aborted);
 
-  ending.client_timeout_ns = 2000 * kMs;
+  ending.timeouts.read_ns = 2000 * kMs;
   Call sooner = call;
   Judge(ending, sooner);
   EXPECT_EQ(sooner.error, ErrorClass::kClientAbort);
@@ -146,6 +146,86 @@ TEST(Judge, NoReply) {
   Call reset = call;
   Judge(ending, reset);
   EXPECT_EQ(reset.error, ErrorClass::kNetwork);
+}
+
+TEST(Judge, AHoleInTheRequestMattersOnlyWhereTheReplyIsSilent) {
+  const auto marked = [](void (*change)(Call&)) {
+    Call call;
+    call.http_status = 200;
+    call.request.model = "gpt-test";
+    call.request.body_has_gap = true;
+    call.response.usage.output = 5;
+    change(call);
+    Ending ending;
+    ending.request_end = ending.response_end = wire::MessageEnd::kComplete;
+    Judge(ending, call);
+    return call.has_incomplete(Incomplete::kHole);
+  };
+  EXPECT_FALSE(marked([](Call&) {}));
+  EXPECT_FALSE(marked([](Call& call) { call.request.model.swap(call.response.model); }));
+  EXPECT_TRUE(marked([](Call& call) { call.request.model.clear(); }));
+  // Without usage the prompt is estimated from what was seen of it.
+  EXPECT_TRUE(marked([](Call& call) {
+    call.response.usage = {};
+    call.response.text.ascii_bytes = 9;
+  }));
+  EXPECT_TRUE(marked([](Call& call) {
+    call.request.body_has_gap = false;
+    call.response.has_gap = true;
+  }));
+}
+
+TEST(Judge, ACodingThatIsNotDecodedIsNoHole) {
+  Call call;
+  call.http_status = 200;
+  Ending ending;
+  ending.request_end = ending.response_end = wire::MessageEnd::kComplete;
+  ending.unsupported_coding = true;
+  Judge(ending, call);
+  EXPECT_EQ(call.incomplete, std::vector<Incomplete>{Incomplete::kUnsupportedCoding});
+}
+
+ErrorClass AfterTotal(uint64_t stated_ns, events::MonoNs opened_ns, events::MonoNs start_ns,
+                      events::MonoNs end_ns, bool streams = false) {
+  Call call;
+  call.start_ns = start_ns;
+  if (streams) {
+    call.http_status = 200;
+    call.response.is_stream = true;
+  }
+  Ending ending;
+  ending.by = EndedBy::kLocal;
+  ending.ns = end_ns;
+  ending.last_byte_ns = start_ns + kMs;
+  ending.opened_ns = opened_ns;
+  ending.timeouts.total_ns = stated_ns;
+  ending.timeouts.streams_until_head = true;
+  Judge(ending, call);
+  return call.error;
+}
+
+TEST(Judge, ATimeoutInAllRunsFromTheConnectionsOpening) {
+  constexpr uint64_t kSecond = 1000 * kMs;
+  constexpr events::MonoNs kOpened = 50 * kSecond;
+  constexpr events::MonoNs kStart = kOpened + 300 * kMs;
+  // 1 s was stated: the timer may have been set to anything below 2 s.
+  EXPECT_EQ(AfterTotal(kSecond, kOpened, kStart, kOpened + 980 * kMs), ErrorClass::kTimeout);
+  EXPECT_EQ(AfterTotal(kSecond, kOpened, kStart, kOpened + 1950 * kMs), ErrorClass::kTimeout);
+  EXPECT_EQ(AfterTotal(kSecond, kOpened, kStart, kOpened + 700 * kMs), ErrorClass::kClientAbort);
+  EXPECT_EQ(AfterTotal(kSecond, kOpened, kStart, kOpened + 2600 * kMs), ErrorClass::kClientAbort);
+  // Not the connection's first call, or one on a connection that was opened ahead.
+  EXPECT_EQ(AfterTotal(kSecond, 0, kStart, kStart + kSecond), ErrorClass::kTimeout);
+  EXPECT_EQ(AfterTotal(kSecond, 0, kStart, kStart + 700 * kMs), ErrorClass::kClientAbort);
+  EXPECT_EQ(AfterTotal(kSecond, kOpened - 9 * kSecond, kStart, kStart + kSecond),
+            ErrorClass::kTimeout);
+  EXPECT_EQ(AfterTotal(kSecond, kOpened - 9 * kSecond, kStart, kStart + 100 * kMs),
+            ErrorClass::kClientAbort);
+  // Below one second it is stated as nothing.
+  EXPECT_EQ(AfterTotal(0, kOpened, kStart, kOpened + 700 * kMs), ErrorClass::kTimeout);
+  EXPECT_EQ(AfterTotal(0, kOpened, kStart, kOpened + 1700 * kMs), ErrorClass::kClientAbort);
+  // The timer of a stream has ended with its head.
+  EXPECT_EQ(AfterTotal(kSecond, kOpened, kStart, kOpened + kSecond, true),
+            ErrorClass::kClientAbort);
 }
 
 TEST(Judge, StatusNamesTheClassWhateverHappenedLater) {

@@ -141,6 +141,30 @@ void UnseenTracker::OnQuic(const flow::ConnectionView& connection) {
   CountUnsupported(connection, kQuic);
 }
 
+void UnseenTracker::OnConnectionEnd(const flow::ConnectionView& connection) {
+  const auto exceeds = [&connection](uint64_t limit, bool if_unknown) {
+    const auto& [out, in] = connection.total_bytes;
+    return out && in ? std::max(*out, *in) > limit : if_unknown;
+  };
+  std::string host = NameOf(connection);
+  if (connection.tls_socket) {
+    if (host.empty()) host = connection.peer_address;
+    Tally* tally = At(connection.id.process, kTls, host);
+    if (tally != nullptr && exceeds(kHandshakeBytes, false)) ++tally->loud;
+    return;
+  }
+  if (!IsTlsLibrary(connection) || connection.role != events::Role::kClient) return;
+  if (connection.has_data) {
+    // Records around the plaintext and the handshake add to what the socket counts.
+    Tally* tally = host.empty() ? nullptr : At(connection.id.process, kTls, host);
+    if (tally != nullptr && exceeds(kHandshakeBytes / 4, true)) ++tally->large;
+  } else if (host.empty()) {
+    if (ProcessTally* tally = AtProcess(connection.id.process)) ++tally->anonymous_idle;
+  } else if (Tally* tally = At(connection.id.process, kTls, host)) {
+    ++tally->idle;
+  }
+}
+
 void UnseenTracker::OnCall(const Call& call) {
   if (ProcessTally* tally = AtProcess(call.connection.process)) ++tally->calls;
 }
@@ -166,17 +190,39 @@ std::string UnseenTracker::TlsReason(const events::ProcessId& process, const Tal
   return "another TLS library than the ones attached";
 }
 
+/// Sockets without plaintext that moved no more than a handshake.
+uint64_t UnseenTracker::MayBeIdle(const Tally& tally) {
+  const uint64_t unseen = tally.connections - std::min(tally.connections, tally.explained);
+  const uint64_t loud = tally.loud - std::min(tally.loud, tally.large);
+  return unseen - std::min(unseen, loud);
+}
+
 std::vector<Unseen> UnseenTracker::List() const {
   std::vector<Unseen> list;
-  std::map<events::ProcessId, uint64_t> anonymous;
-  for (const auto& [process, tally] : tallies_) anonymous[process] = tally.anonymous;
+  struct Spare {
+    uint64_t plaintext = 0;
+    uint64_t idle = 0;
+  };
+  std::map<events::ProcessId, Spare> anonymous;
+  for (const auto& [process, tally] : tallies_) {
+    anonymous[process] = {tally.anonymous, tally.anonymous_idle};
+  }
   for (const auto& [key, tally] : hosts_) {
     uint64_t unseen = tally.connections - std::min(tally.connections, tally.explained);
     if (key.kind == kTls) {
-      uint64_t& spare = anonymous[key.process];
-      const uint64_t matched = std::min(spare, unseen);
-      spare -= matched;
-      unseen -= matched;
+      Spare& spare = anonymous[key.process];
+      uint64_t may_be_idle = MayBeIdle(tally);
+      const auto match = [](uint64_t& from, uint64_t& to) {
+        const uint64_t matched = std::min(from, to);
+        from -= matched;
+        to -= matched;
+        return matched;
+      };
+      uint64_t idle = tally.idle;
+      unseen -= match(idle, may_be_idle);
+      match(spare.plaintext, unseen);
+      may_be_idle = std::min(may_be_idle, unseen);
+      unseen -= match(spare.idle, may_be_idle);
     }
     if (unseen == 0) continue;
     list.push_back(Unseen{.process = processes_->Get(key.process),

@@ -43,9 +43,14 @@ struct ProcessCapture {
 };
 
 /// TLS sockets and the TLS libraries' connections are matched by process and server name: sockets
-/// in excess gave no plaintext. Not thread-safe; bounded.
+/// in excess gave no plaintext. A library's connection that ended without a byte was idle: it
+/// accounts for one socket as well, but for none that moved more than a handshake does, since then
+/// the bytes went another way than through the probes. Not thread-safe; bounded.
 class UnseenTracker {
  public:
+  /// No TLS handshake moves more in one direction (certificate chains, tickets, large key shares).
+  static constexpr uint64_t kHandshakeBytes = uint64_t{16} * 1024;
+
   struct Limits {
     size_t hosts = 4096;  ///< (process, kind, host) entries.
     size_t processes = 4096;
@@ -65,6 +70,7 @@ class UnseenTracker {
   void OnProtocol(const flow::ConnectionView& connection, wire::Protocol protocol);
   void OnTlsSocket(const flow::ConnectionView& connection, const flow::TlsHello& hello);
   void OnQuic(const flow::ConnectionView& connection);
+  void OnConnectionEnd(const flow::ConnectionView& connection);
   void OnCall(const Call& call);
 
   /// In order of process, kind and host.
@@ -85,7 +91,10 @@ class UnseenTracker {
   };
   struct Tally {
     uint64_t connections = 0;
-    uint64_t explained = 0;       // Their plaintext was seen.
+    uint64_t explained = 0;       // Their plaintext was seen,
+    uint64_t large = 0;           // ... enough of it for a socket with more bytes than a handshake;
+    uint64_t idle = 0;            // or they ended without any.
+    uint64_t loud = 0;            // Sockets that moved more than a handshake.
     events::MonoNs first_ns = 0;  // When the first of them opened.
     bool h2_offered = false;
   };
@@ -96,7 +105,8 @@ class UnseenTracker {
     uint64_t plaintext = 0;
     uint64_t plain_http = 0;
     uint64_t tls_sockets = 0;
-    uint64_t anonymous = 0;  // Plaintext connections whose host is not known.
+    uint64_t anonymous = 0;       // Plaintext connections whose host is not known.
+    uint64_t anonymous_idle = 0;  // Idle ones.
   };
 
   Tally* At(const events::ProcessId& process, std::string kind, std::string host);
@@ -104,6 +114,7 @@ class UnseenTracker {
   std::string NameOf(const flow::ConnectionView& connection) const;
   ProcessTally* AtProcess(const events::ProcessId& process);
   void Explain(const flow::ConnectionView& connection, const std::string& host);
+  static uint64_t MayBeIdle(const Tally& tally);
   std::string TlsReason(const events::ProcessId& process, const Tally& tally) const;
 
   const Limits limits_;

@@ -104,6 +104,62 @@ TEST_F(UnseenTrackerTest, PlaintextOfAnUnknownHostExplainsOneSocketOfTheProcess)
   EXPECT_FALSE(tracker_->List()[0].provider_host);
 }
 
+/// The end of a connection that moved so many bytes each way.
+flow::ConnectionView Ended(flow::ConnectionView view, uint64_t bytes) {
+  view.tls_socket = view.id.transport == events::Transport::kSocket;
+  view.role = events::Role::kClient;
+  view.has_data = bytes > 0;
+  view.total_bytes[0] = view.total_bytes[1] = bytes;
+  return view;
+}
+
+TEST_F(UnseenTrackerTest, HandshakesWithoutAByteAreIdle) {
+  for (int i = 0; i < 3; ++i) {
+    tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+    tracker_->OnConnectionEnd(Ended(Library("api.openai.test"), 0));
+    tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), 5000));
+  }
+  EXPECT_TRUE(tracker_->List().empty());
+  // A fourth, by a library that nobody probes.
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), 5000));
+  EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+}
+
+TEST_F(UnseenTrackerTest, IdleOnesWithoutANameAccountForSocketsOfTheProcess) {
+  tracker_->OnTlsSocket(Socket("", "192.0.2.1"), {});
+  tracker_->OnConnectionEnd(Ended(Library(""), 0));
+  EXPECT_TRUE(tracker_->List().empty());
+  tracker_->OnTlsSocket(Socket("", "192.0.2.1"), {});
+  EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+}
+
+TEST_F(UnseenTrackerTest, ASocketWithMoreThanAHandshakeIsNotIdle) {
+  // The library shook hands, but the bytes went past its probes.
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnConnectionEnd(Ended(Library("api.openai.test"), 0));
+  tracker_->OnConnectionEnd(Ended(Library(""), 0));
+  tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), 100'000));
+  EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+  // Beside it one that was seen, small or large, changes nothing.
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnRequestHead(Library("api.openai.test"), 0, Head("api.openai.test"));
+  EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+  tracker_->OnConnectionEnd(Ended(Library("api.openai.test"), 100'000));
+  tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), 110'000));
+  EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+}
+
+TEST_F(UnseenTrackerTest, ServersAndUnusedObjectsAreNotIdleConnections) {
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  flow::ConnectionView unused = Ended(Library("api.openai.test"), 0);
+  unused.role = events::Role::kUnknown;
+  tracker_->OnConnectionEnd(unused);
+  unused.role = events::Role::kServer;
+  tracker_->OnConnectionEnd(unused);
+  EXPECT_EQ(tracker_->List().size(), 1U);
+}
+
 TEST_F(UnseenTrackerTest, ReasonsFollowTheLibraries) {
   tracker_->OnTlsSocket(Socket("api.openai.test"), {});
   const auto reason = [this] { return tracker_->List().at(0).reason; };

@@ -55,6 +55,7 @@ void Connection::Learn(const events::ConnectionInfo& event) {
 
 void Connection::Receive(const events::Data& event) {
   if (event.role != events::Role::kUnknown) view_.role = event.role;
+  view_.has_data = true;
   if (state_ == State::kIgnored) {
     Advise();
     return;
@@ -101,6 +102,9 @@ void Connection::ShutDown(events::MonoNs ns) {
 
 void Connection::Close(const events::ConnectionClosed& event) {
   if (state_ == State::kEnded) return;
+  view_.total_bytes[0] = event.bytes[0];
+  view_.total_bytes[1] = event.bytes[1];
+  view_.has_data |= event.bytes[0] > 0 || event.bytes[1] > 0;
   view_.lost_records += event.lost_records;
   context_->stats.lost_records += event.lost_records;
   if (event.reason == events::CloseReason::kEvicted) {
@@ -368,6 +372,7 @@ void Connection::ReportTls() {
   } else {
     if (!hello.server_name.empty()) view_.server_name = hello.server_name;
     ++context_->stats.tls_sockets;
+    view_.tls_socket = true;
     context_->sink->OnTlsSocket(view_, hello);
   }
   Advise();

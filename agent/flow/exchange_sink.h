@@ -46,6 +46,8 @@ struct ConnectionView {
   std::optional<int32_t> fd;
   events::MonoNs opened_ns = 0;
   bool mid_stream = false;       ///< Its beginning was not seen.
+  bool tls_socket = false;       ///< A socket that speaks TLS: OnTlsSocket() told of it.
+  bool has_data = false;         ///< Bytes went over it, captured or not.
   uint64_t unmatched_bytes = 0;  ///< Seen and given to no exchange, so far.
 
   // About the range that is being delivered.
@@ -59,6 +61,9 @@ struct ConnectionView {
   std::optional<PeerEnd> peer_end;
   std::optional<FlowEnd> flow_end;
   uint64_t lost_records = 0;
+  /// What the kernel counted per direction, once it said so at the end; of sockets that speak TLS
+  /// this is all that is known of what follows the ClientHello.
+  std::optional<uint64_t> total_bytes[events::kDirections];
 
   mutable std::unique_ptr<Attachment> attachment;
 

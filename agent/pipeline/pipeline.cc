@@ -70,6 +70,7 @@ class Pipeline::Fan final : public flow::ExchangeSink, public calls::CallSink {
   }
   void OnConnectionEnd(const flow::ConnectionView& connection) override {
     pipeline_->tracker_.OnConnectionEnd(connection);
+    pipeline_->unseen_.OnConnectionEnd(connection);
   }
 
   void OnCall(const calls::Call& call) override {

@@ -7,6 +7,8 @@
 #include <memory>
 #include <string_view>
 
+#include "decoders/wire/decompressor.h"
+
 namespace sonde::wire {
 
 /// Takes decoded bytes; a view lives until the call returns.
@@ -21,15 +23,17 @@ struct DecodeLimits {
   uint64_t output_ratio = 0;  ///< Output to input, once there are ratio_free_bytes of output.
 };
 
-/// gzip and deflate (with and without zlib's wrapper). Output is handed on as soon as it can be
-/// computed: nothing is held back, nothing is collected.
+/// gzip, deflate (with and without zlib's wrapper), br and zstd. Output is handed on as soon as it
+/// can be computed: nothing is held back, nothing is collected.
 class ContentDecoder {
  public:
   enum class Coding : uint8_t {
     kIdentity,
     kGzip,
     kDeflate,
-    kUnsupported,  ///< Brotli and zstd come with a later issue; anything else is unknown.
+    kBrotli,
+    kZstd,
+    kUnsupported,  ///< Unknown, or several at once.
   };
   enum class Status : uint8_t {
     kOk,
@@ -50,21 +54,19 @@ class ContentDecoder {
   size_t MemoryBytes() const;
 
  private:
-  struct Zlib;
-  Status Inflate(std::string_view bytes, ByteSink* sink);
-  bool NextMember();
-  bool Start(std::string_view* bytes, ByteSink* sink);
+  Status Decompress(std::string_view bytes, ByteSink* sink);
+  bool IsBomb() const {
+    return output_ > limits_.output_bytes ||
+           (output_ > kRatioFreeBytes && output_ / limits_.output_ratio > input_);
+  }
 
   const Coding coding_;
   const DecodeLimits limits_;
   Status status_ = Status::kOk;
-  bool between_members_ = false;
   bool finished_ = false;  // The coded stream ended; what follows is padding.
-  uint8_t held_bytes_ = 0;
-  char held_[2] = {};  // Deflate: the bytes that tell whether there is a zlib header.
   uint64_t input_ = 0;
   uint64_t output_ = 0;
-  std::unique_ptr<Zlib> zlib_;
+  std::unique_ptr<Decompressor> decompressor_;
 };
 
 }  // namespace sonde::wire

@@ -28,12 +28,15 @@ struct RequestHead {
   std::string authority;  ///< Host header or :authority, with its port if one was sent.
   std::string version;    ///< "1.1", "1.0", "2".
   std::vector<Header> headers;
+  /// The coding, as sent, that keeps the body from being read; its bytes are gaps. Usually empty.
+  std::string unsupported_coding;
 };
 
 struct ResponseHead {
   int status = 0;
   std::string version;
   std::vector<Header> headers;
+  std::string unsupported_coding;  ///< As in a request.
 };
 
 /// How a message's body ended.

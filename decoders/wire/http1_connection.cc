@@ -33,6 +33,19 @@ std::string_view Lookup(const std::vector<Header>& headers, std::string_view nam
   return FindHeader(headers, name);
 }
 
+ContentDecoder::Coding CodingOf(const Http1Parser::Head& head) {
+  if (head.other_transfer_coding) return ContentDecoder::Coding::kUnsupported;
+  return ContentDecoder::CodingOf(Lookup(head.headers, "content-encoding"));
+}
+
+std::string UnsupportedCoding(const Http1Parser::Head& head) {
+  constexpr size_t kLongestName = 64;
+  if (CodingOf(head) != ContentDecoder::Coding::kUnsupported) return {};
+  return std::string(
+      Lookup(head.headers, head.other_transfer_coding ? "transfer-encoding" : "content-encoding")
+          .substr(0, kLongestName));
+}
+
 }  // namespace
 
 /// Mode of a side | meaning
@@ -390,6 +403,7 @@ void Http1Connection::Impl::OnRequestHead(const Http1Parser::Head& head) {
   out.authority = Lookup(head.headers, "host");
   if (out.authority.empty()) out.authority = AuthorityOf(head.method, head.target);
   out.headers = head.headers;
+  out.unsupported_coding = UnsupportedCoding(head);
 
   Exchange exchange;
   exchange.id = next_id_++;
@@ -439,6 +453,7 @@ void Http1Connection::Impl::OnResponseHead(const Http1Parser::Head& head) {
   out.status = head.status;
   out.version = head.version;
   out.headers = head.headers;
+  out.unsupported_coding = UnsupportedCoding(head);
   sink_->OnResponseHead(exchange.id, out, {response_.first.begin_ns, response_.stamp.end_ns});
   OpenBody(response_, head);
 }
@@ -446,9 +461,7 @@ void Http1Connection::Impl::OnResponseHead(const Http1Parser::Head& head) {
 void Http1Connection::Impl::OpenBody(Half& side, const Http1Parser::Head& head) {
   side.body_lost = false;
   side.body_garbled = false;
-  const auto coding = head.other_transfer_coding
-                          ? ContentDecoder::Coding::kUnsupported
-                          : ContentDecoder::CodingOf(Lookup(head.headers, "content-encoding"));
+  const ContentDecoder::Coding coding = CodingOf(head);
   side.decoder.reset();
   if (coding != ContentDecoder::Coding::kIdentity) {
     side.decoder = std::make_unique<ContentDecoder>(

@@ -60,6 +60,7 @@ class HttpLog final : public HttpSink {
     Stamp end_stamp;
     std::vector<Header> headers;
     std::string authority;
+    std::string unsupported_coding;
     bool violated = false;  ///< Something came out of order.
   };
 
@@ -67,6 +68,7 @@ class HttpLog final : public HttpSink {
     if (exchange != requests.size()) violated = true;
     Open(requests[exchange], head.method + " " + head.target, stamp, head.headers);
     requests[exchange].authority = head.authority;
+    requests[exchange].unsupported_coding = head.unsupported_coding;
   }
   void OnRequestBody(uint64_t exchange, std::string_view bytes, Stamp) override {
     Body(requests[exchange], bytes);
@@ -81,6 +83,7 @@ class HttpLog final : public HttpSink {
   void OnResponseHead(uint64_t exchange, const ResponseHead& head, Stamp stamp) override {
     if (requests.count(exchange) == 0) violated = true;
     Open(responses[exchange], std::to_string(head.status), stamp, head.headers);
+    responses[exchange].unsupported_coding = head.unsupported_coding;
   }
   void OnResponseBody(uint64_t exchange, std::string_view bytes, Stamp) override {
     Body(responses[exchange], bytes);

@@ -84,17 +84,61 @@ class ErrorsTest(harness.SondeCase):
             self.assertEqual(record["error"]["class"], "network")
             self.assertNotIn("status", record["http"])
 
-    def test_a_client_that_will_not_wait(self):
-        calls = [cases.call("openai", "slow", head_ms=1500, timeout=0.4, fails=True),
-                 cases.call("openai", "slow-stream", True, first_ms=1500, timeout=0.4, fails=True)]
-        run = self.run_command(self.python_client(calls))
-        self.assertEqual(run.status, 0, run.stderr)
-        self.assertEqual(len(run.records), 2, run.stderr)
+    def gives_up(self, command, count, error, low_ms, high_ms) -> list:
+        """Runs a client that leaves before the reply is whole; its records, oldest first."""
+        run = self.run_command(command)
+        self.assertEqual(len(run.records), count, run.stderr)
         for record in run.records:
-            self.assertIn(record["error"]["class"], ("client_abort", "timeout"), record)
-            self.assertGreaterEqual(record["duration_ns"], 350e6)
-            self.assertLess(record["duration_ns"], 1.4e9)
+            self.assertEqual(record["error"]["class"], error, record)
+            self.assertEqual(record.get("client_aborted", False), error == "client_abort")
+            self.assertGreaterEqual(record["duration_ns"], low_ms * 1e6)
+            self.assertLess(record["duration_ns"], high_ms * 1e6)
+        self.simulator.new_entries(count)
+        return sorted(run.records, key=lambda r: r["number"])
+
+    def test_python_clients_that_will_not_wait(self):
+        """httpx's timeout is the time between bytes: before the head, and inside a stream."""
+        calls = [cases.call(api, f"slow-{api}-{stream}", stream, head_ms=1500, timeout=0.4,
+                            fails=True)
+                 for api in ("openai", "anthropic") for stream in (False, True)]
+        calls += [cases.call(api, f"stalls-{api}", True, first_ms=1500, timeout=0.4, fails=True)
+                  for api in ("openai", "anthropic")]
+        self.gives_up(self.python_client(calls), len(calls), "timeout", 380, 1400)
+
+    def test_node_clients_that_will_not_wait(self):
+        """The Node SDKs count from before connecting, and try again."""
+        for api in ("openai", "anthropic"):
+            for stream in (False, True):
+                with self.subTest(api=api, stream=stream):
+                    records = self.gives_up(self.node_client(
+                        [cases.call(api, f"node-{api}-{stream}", stream, head_ms=2500, timeout=1.2,
+                                    fails=True)], max_retries=1), 2, "timeout", 700, 1900)
+                    first, second = records
+                    self.assertEqual((first["attempt"], "retry_of" in first), (0, False))
+                    self.assertEqual((second["attempt"], second["retry_of"]),
+                                     (1, first["number"]))
+                    self.assertEqual(second["incomplete"], ["no_response"])
+
+    def test_a_node_client_that_will_not_wait_on_a_used_connection(self):
+        calls = [cases.call("openai", "quick"),
+                 cases.call("openai", "slow", head_ms=2500, timeout=1.2, fails=True)]
+        run = self.run_command(self.node_client(calls))
+        self.assertEqual(run.status, 0, run.stderr)
+        self.assertEqual([r.get("error", {}).get("class") for r in run.records],
+                         [None, "timeout"], run.records)
         self.simulator.new_entries(2)
+
+    def test_a_node_client_that_leaves_a_stream(self):
+        """The SDK's timer has ended with the head: who leaves later was not timed out."""
+        calls = [cases.call(api, f"leaves-{api}", True, chunks=40, first_ms=1300, delay_ms=20,
+                            timeout=1.0, close_after=4) for api in ("openai", "anthropic")]
+        self.gives_up(self.node_client(calls), 2, "client_abort", 1200, 3000)
+
+    def test_curl_that_will_not_wait(self):
+        """curl tells nobody how long it waits."""
+        body = harness.raw_body(cases.call("openai", "curl", head_ms=1500))
+        self.gives_up(["curl", "-sS", "-m", "0.5", "--data-binary", body,
+                       f"{self.simulator.openai}/v1/chat/completions"], 1, "client_abort", 300, 1400)
 
     def test_keys_stay_secret(self):
         """A key that the provider repeats in its message is in no output."""

@@ -62,13 +62,12 @@ class Comparison:
     """Collects every difference instead of stopping at the first."""
 
     def __init__(self, record: dict, entry: dict, book: prices.Book | None, offset_ns: int,
-                 tolerance: Tolerance, retries: bool = True, big: bool = False):
+                 tolerance: Tolerance, retries: bool = True):
         self.record, self.entry, self.book = record, entry, book
         self.offset_ns, self.tolerance = offset_ns, tolerance
         self.differences = []
         self.whole = entry["outcome"] == "complete"
         self.retries = retries
-        self.big = big   # bodies longer than one captured invocation: a marked gap is right
 
     def run(self) -> list:
         self._identity()
@@ -122,12 +121,7 @@ class Comparison:
     def _request(self) -> None:
         self.expect("request.model", self.entry["request_model"])
         self.expect("request.stream", self.entry["request_stream"])
-        if self.big and self.get("request.body_has_gap"):
-            # What was captured of it; the record says that there was more.
-            if not 0 < self.get("request.body_bytes") <= self.entry["request_bytes"]:
-                self.differences.append(f"request.body_bytes: {self.get('request.body_bytes')}")
-        else:
-            self.expect("request.body_bytes", self.entry["request_bytes"])
+        self.expect("request.body_bytes", self.entry["request_bytes"])
         self.expect("request.tool_result_ids", self.entry["tool_results"] or None)
 
     def _response(self) -> None:
@@ -142,9 +136,8 @@ class Comparison:
         self.expect("response.system_fingerprint", entry["system_fingerprint"])
         self.expect("response.body_bytes", entry["body_bytes"])
         self.expect("client_aborted", None)
-        if not self.big:
-            self.expect("incomplete", [])
-            self.expect("flags", None)
+        self.expect("incomplete", [])
+        self.expect("flags", None)
         if entry["stream"]:
             self.expect("response.output_events", entry["output_events_sent"])
         for name, value in entry["rate_limits"].items():
@@ -261,14 +254,14 @@ class Comparison:
 
 
 def compare_all(test, records: list, entries: list, book=None, offset_ns: int = 0,
-                tolerance: Tolerance | None = None, retries: bool = True, big: bool = False) -> list:
+                tolerance: Tolerance | None = None, retries: bool = True) -> list:
     """Every record against its entry; fails `test` with all differences. Returns the pairs."""
     entries = [e for e in entries if e["api"] != "other"]
     pairs, lonely_records, lonely_entries = match(records, entries)
     differences = []
     for record, entry in pairs:
         differences += Comparison(record, entry, book, offset_ns, tolerance or Tolerance(),
-                                  retries, big).run()
+                                  retries).run()
     differences += [f"no record of {e.get('id') or e}" for e in lonely_entries]
     differences += [f"a record of nothing: {r}" for r in lonely_records]
     if differences:

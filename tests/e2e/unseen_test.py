@@ -68,6 +68,7 @@ class UnseenTest(harness.SondeCase):
         self.assertIn("api.openai.com", run.stderr)
         self.assertIn("go_tls_client", run.stderr)
         self.assertRegex(run.stderr, r"(?i)go")
+        self.assertIn("unseen (1)", run.stderr)
         self.simulator.new_entries(1)
 
     def test_quic(self):
@@ -92,6 +93,42 @@ class UnseenTest(harness.SondeCase):
         self.assertEqual((run.status, len(run.records)), (0, 1), run.stderr)
         self.assertRegex(run.stderr, r"(?i)unseen")
         self.assertIn("gnutls-cli", run.stderr)
+
+    def idle_handshakes(self, count: int) -> str:
+        """A Python program that shakes hands with a provider and says nothing, over a socket and
+        over memory BIOs as Node and asyncio do."""
+        return (f"import asyncio, socket, ssl\n"
+                f"context = ssl.create_default_context(cafile={str(self.simulator.ca)!r})\n"
+                f"where, name = ('127.0.0.1', {self.simulator.port}), 'api.openai.com'\n"
+                f"for _ in range({count}):\n"
+                f"    with socket.create_connection(where) as raw, \\\n"
+                f"            context.wrap_socket(raw, server_hostname=name):\n"
+                f"        pass\n"
+                f"async def one():\n"
+                f"    _, writer = await asyncio.open_connection(*where, ssl=context,\n"
+                f"                                              server_hostname=name)\n"
+                f"    writer.close()\n"
+                f"    await writer.wait_closed()\n"
+                f"for _ in range({count}):\n"
+                f"    asyncio.run(one())\n")
+
+    def test_idle_handshakes_are_not_unseen(self):
+        """Nothing could have been billed on a connection that carried nothing."""
+        run = self.as_provider(["/usr/bin/python3", "-c", self.idle_handshakes(3)])
+        self.assertEqual((run.status, run.records), (0, []), run.stderr)
+        self.assertIn("unseen (0)", run.stderr)
+
+    def test_idle_handshakes_hide_no_unseen_one(self):
+        """Idle ones account for themselves only: what another library sent stays unseen."""
+        if not shutil.which("gnutls-cli"):
+            self.skipTest("gnutls-cli is not installed (package gnutls-bin)")
+        request = "GET /v1/models HTTP/1.1\r\nhost: api.openai.com\r\nconnection: close\r\n\r\n"
+        script = (f"/usr/bin/python3 -c \"$0\"; printf '{request}' | gnutls-cli --no-ocsp "
+                  f"--x509cafile={self.simulator.ca} -p {self.simulator.port} api.openai.com "
+                  ">/dev/null")
+        run = self.as_provider(["sh", "-c", script, self.idle_handshakes(2)])
+        self.assertEqual((run.status, run.records), (0, []), run.stderr)
+        self.assertIn("unseen (1)", run.stderr)
 
     def test_a_server_is_not_billed(self):
         """The selected process answers calls instead of making them: nothing is priced."""

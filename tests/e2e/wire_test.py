@@ -11,6 +11,7 @@ import cases  # noqa: E402
 import harness  # noqa: E402
 import truth  # noqa: E402
 
+CODINGS = ("gzip", "deflate", "br", "zstd")
 CHAT, MESSAGES = "/v1/chat/completions", "/v1/messages"
 
 
@@ -45,7 +46,7 @@ class WireTest(harness.SondeCase):
                                 coding=coding, framing=framing, imitate=True)
                         for style in ("lf", "crlf", "cr", "multiline", "comments", "ids", "split",
                                       "joined", "bom", "noblank")
-                        for coding in ("", "gzip", "deflate")
+                        for coding in ("", *CODINGS)
                         for framing in ("chunked", "close")]
             requests += [request(f"{api}-{style}-length", api, True, sse=style, framing="length")
                          for style in ("lf", "crlf", "split", "joined")]
@@ -56,7 +57,7 @@ class WireTest(harness.SondeCase):
         requests = [request(f"b-{framing}-{coding}-{pieces}-{blank}", framing=framing, coding=coding,
                             pieces=pieces, leading_blank=blank, imitate=True, kind="tools",
                             informational=[103] if blank else [])
-                    for framing in ("length", "chunked", "close") for coding in ("", "gzip", "deflate")
+                    for framing in ("length", "chunked", "close") for coding in ("", *CODINGS)
                     for pieces in (1, 7) for blank in (False, True)]
         self.check([{"requests": [r]} for r in requests], len(requests))
 
@@ -90,6 +91,75 @@ class WireTest(harness.SondeCase):
                     request("chunked-pieces", extra={"chunked": True, "pieces": 25})]
         self.check([{"requests": requests}], 5)
 
+    def test_codings_that_clients_ask_for(self):
+        """Node's fetch takes br, curl whatever it was built with."""
+        calls = [cases.call(api, f"node-{api}-{coding}-{stream}", stream, coding=coding)
+                 for api in ("openai", "anthropic") for coding in CODINGS
+                 for stream in (False, True)]
+        run = self.run_command(self.node_client(calls))
+        self.assertEqual(run.status, 0, run.stderr)
+        entries = self.simulator.new_entries(len(calls))
+        truth.compare_all(self, run.records, entries, harness.book(), harness.clock_offset())
+        self.assertLess(min(e["wire_bytes"] - e["body_bytes"] for e in entries), 0,
+                        "nothing was compressed")
+        for coding in CODINGS:
+            body = harness.raw_body(cases.call("openai", f"curl-{coding}", True, coding=coding,
+                                               text_bytes=20_000))
+            run = self.run_command(["curl", "-sS", "--compressed", "-o", "/dev/null",
+                                    "--data-binary", body, f"{self.simulator.openai}{CHAT}"])
+            self.assertEqual(run.status, 0, run.stderr)
+            truth.compare_all(self, run.records, self.simulator.new_entries(1), harness.book(),
+                              harness.clock_offset(), retries=False)
+
+    def test_a_coding_that_is_not_known(self):
+        """Named in the record and the bill; never called a hole."""
+        for stream in (False, True):
+            run = self.run_command(self.plan([{"requests": [
+                request(f"secret-{stream}", stream=stream, coding="compress", framing="chunked")]}]))
+            self.assertEqual(run.status, 0, run.stderr)
+            self.simulator.new_entries(1)
+            self.assertEqual(len(run.records), 1, run.stderr)
+            record = run.records[0]
+            self.assertEqual(record["incomplete"], ["unsupported_coding"])
+            self.assertEqual((record["cost"]["status"], record["cost"]["reason"]),
+                             ("unpriced", "no_usage"))
+            self.assertIn("unsupported: content coding compress", run.stderr)
+
+    def test_large_prompts(self):
+        """Beyond what is captured of one write: the reply says what it cost, so nothing is partial."""
+        for api in ("openai", "anthropic"):
+            big = request(f"big-{api}", api)
+            big["body"]["messages"][0]["content"] = "tide " * 400_000
+            if api == "openai":   # as the Python SDK orders it
+                big["body"] = dict(sorted(big["body"].items(), key=lambda item: item[0] == "model"))
+            for where in ("front", "hole"):
+                if where == "hole":   # the model stands where nothing was captured; the reply has it
+                    half = {"role": "user", "content": "tide " * 200_000}
+                    body = big["body"]
+                    big["body"] = {"messages": [half], "model": body["model"], "tools": [],
+                                   "padding": half["content"],
+                                   **{k: v for k, v in body.items()
+                                      if k not in ("messages", "model", "stream")}}
+                    if api == "anthropic":
+                        big["body"].pop("tools")
+                with self.subTest(api, where=where):
+                    self.check_large(api, big, where == "hole")
+
+    def check_large(self, api, big, hidden):
+        run = self.run_command(self.plan([{"requests": [big, request(f"after-{api}", api)]}],
+                                         api=api))
+        self.assertEqual((run.status, run.stdout.strip()), (0, "ok"), run.stderr)
+        entries = self.simulator.new_entries(2)
+        record = next(r for r in run.records if r["request"].get("body_has_gap"))
+        entry = max(entries, key=lambda e: e["request_bytes"])
+        self.assertGreater(entry["request_bytes"], 2_000_000)
+        self.assertEqual(record["request"]["body_bytes"], entry["request_bytes"])
+        self.assertEqual(record["incomplete"], [])
+        self.assertEqual(record["cost"]["status"], "computed")
+        self.assertEqual("model" in record["request"], not hidden)
+        self.assertEqual(record["response"]["model"], entry["response_model"])
+        self.assertEqual(record["tokens"]["output"], entry["tokens"]["output"])
+
     def test_tls_1_2(self):
         self.check([{"requests": [request("old", stream=True)]}], 1, tls12=True)
 
@@ -121,23 +191,49 @@ class WireTest(harness.SondeCase):
                                               extra={"close_after": mark})]}], 1, api=api)
 
     def test_leaving_in_the_middle_is_an_abort(self):
-        for api, mark in (("openai", '"content":"'), ("anthropic", "text_delta")):
+        """By closing, and by a TLS shutdown while the server still sends."""
+        for api, mark in (("openai", '"delta":{"content":"'), ("anthropic", "text_delta")):
+            for unwrap in (False, True):
+                with self.subTest(api, unwrap=unwrap):
+                    self.check_abort(api, mark, unwrap)
+
+    def check_abort(self, api, mark, unwrap):
+        run = self.run_command(self.plan([
+            {"requests": [request(f"abort-{api}-{unwrap}", api, True, chunks=400, delay_ms=5,
+                                  extra={"close_after": mark, "unwrap": unwrap})]},
+            {"requests": [request(f"next-{api}-{unwrap}", api)]}], api=api))
+        self.assertEqual(run.status, 0, run.stderr)
+        entries = self.simulator.new_entries(2)
+        self.assertEqual(len(run.records), 2, run.stderr)
+        first = next(r for r in run.records if r["stream"])
+        second = next(r for r in run.records if not r["stream"])
+        self.assertTrue(first["client_aborted"], first)
+        self.assertEqual(first["error"]["class"], "client_abort")
+        self.assertEqual(first["incomplete"], ["truncated"])
+        # What was stated before it left is a lower bound; where nothing was, an estimate.
+        self.assertEqual(first["cost"]["status"],
+                         "partial" if api == "anthropic" else "estimated")
+        self.assertEqual(first.get("flags", {}).get("partial", False), api == "anthropic")
+        whole = [e for e in entries if e["outcome"] == "complete"]
+        truth.compare_all(self, [second], whole, harness.book(), harness.clock_offset(),
+                          retries=False)
+
+    def test_a_server_that_shuts_down_in_the_middle(self):
+        """close_notify from the server inside a stream: the network's error, whoever closes then."""
+        for api in ("openai", "anthropic"):
             with self.subTest(api):
-                run = self.run_command(self.plan([
-                    {"requests": [request(f"abort-{api}", api, True, chunks=400, delay_ms=5,
-                                          extra={"close_after": mark})]},
-                    {"requests": [request(f"next-{api}", api)]}], api=api))
-                self.assertEqual(run.status, 0, run.stderr)
-                entries = self.simulator.new_entries(2)
-                self.assertEqual(len(run.records), 2, run.stderr)
-                first = next(r for r in run.records if r["stream"])
-                second = next(r for r in run.records if not r["stream"])
-                self.assertTrue(first["client_aborted"], first)
-                self.assertEqual(first["error"]["class"], "client_abort")
-                self.assertNotEqual(first["cost"]["status"], "computed")
-                whole = [e for e in entries if e["outcome"] == "complete"]
-                truth.compare_all(self, [second], whole, harness.book(), harness.clock_offset(),
-                                  retries=False)
+                run = self.run_command(self.plan([{"requests": [request(
+                    f"server-{api}", api, True, chunks=20, cut="fin", cut_after=4,
+                    extra={"cut": True})]}], api=api))
+                self.assertEqual((run.status, run.stdout.strip()), (0, "ok"), run.stderr)
+                self.simulator.new_entries(1)
+                self.assertEqual(len(run.records), 1, run.stderr)
+                record = run.records[0]
+                self.assertEqual(record["error"]["class"], "network", record)
+                self.assertEqual(record["incomplete"], ["truncated"])
+                self.assertNotIn("client_aborted", record)
+                self.assertEqual(record["cost"]["status"],
+                                 "partial" if api == "anthropic" else "estimated")
 
 
 if __name__ == "__main__":

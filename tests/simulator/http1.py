@@ -3,7 +3,8 @@
 import asyncio
 import dataclasses
 import gzip
-import zlib
+
+import codings
 
 MAX_HEAD = 256 * 1024
 REASONS = {100: "Continue", 102: "Processing", 103: "Early Hints", 200: "OK", 400: "Bad Request",
@@ -114,8 +115,7 @@ class Reply:
         if coding:
             lines.append(f"content-encoding: {coding}")
             if framing != "length":
-                # 31: gzip wrapper; 15: zlib wrapper, which is what HTTP calls deflate.
-                self._coder = zlib.compressobj(wbits=31 if coding == "gzip" else 15)
+                self._coder = codings.CODERS[coding]()
         if framing == "length":
             lines.append(f"content-length: {length}")
         elif framing == "chunked":
@@ -126,7 +126,7 @@ class Reply:
 
     def send(self, data: bytes) -> None:
         if self._coder:
-            data = self._coder.compress(data) + self._coder.flush(zlib.Z_SYNC_FLUSH)
+            data = self._coder.add(data)
         self._send_raw(data)
 
     def _send_raw(self, data: bytes) -> None:
@@ -149,7 +149,7 @@ class Reply:
 
     def end(self) -> None:
         if self._coder:
-            self._send_raw(self._coder.flush())
+            self._send_raw(self._coder.end())
         if self._framing == "chunked" and self._has_body:
             self._write(b"0\r\n\r\n")
 
@@ -160,9 +160,3 @@ class Reply:
                 await self._writer.drain()
             except OSError as error:
                 raise Gone from error
-
-
-def encode_whole(data: bytes, coding: str) -> bytes:
-    if coding == "gzip":
-        return gzip.compress(data, 6, mtime=0)
-    return zlib.compress(data) if coding == "deflate" else data

@@ -49,7 +49,7 @@ class Scenario:
     delay_ms: float = 0          # wait between output events
 
     framing: str = ""            # length chunked close; default: streams chunked, bodies length
-    coding: str = ""             # gzip deflate, if the request accepts it
+    coding: str = ""             # gzip deflate br zstd compress, if the request accepts it
     pieces: int = 1              # a body that is no stream goes out in so many writes
     sse: str = "lf"              # lf crlf cr multiline comments ids split joined bom noblank
     informational: list = dataclasses.field(default_factory=list)  # e.g. [100, 103]

@@ -23,6 +23,7 @@ import sys
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import anthropic_messages  # noqa: E402
+import codings  # noqa: E402
 import errors  # noqa: E402
 import http1  # noqa: E402
 import openai_chat  # noqa: E402
@@ -184,7 +185,7 @@ class Call:
         self.entry["body_bytes"] = len(body)
         headers = [("date", "Sat, 21 Nov 2026 12:00:00 GMT"), ("content-type", kind)] + headers
         if framing == "length" and coding:
-            body = http1.encode_whole(body, coding)
+            body = codings.encode_whole(body, coding)
         if (scenario and scenario.close) or not self.keep:
             self.keep = False
             if framing != "close":

@@ -126,6 +126,20 @@ class SimulatorTest(unittest.TestCase):
                             self.assertEqual(got, want)
             self.assertGreater(len(want), 8)
 
+    def test_codings_that_the_library_has_not(self):
+        """curl decodes them; one that nobody knows is not decoded by anybody."""
+        plain = None
+        for coding in ("", "br", "zstd", "compress"):
+            scenario = json.dumps({"id": "s", "seed": 5, "coding": coding, "text_bytes": 200_000})
+            run = subprocess.run(
+                ["curl", "-sS", "--fail", "--compressed" if coding in ("br", "zstd") else "-s",
+                 "-H", f"x-sim-scenario: {scenario}", "-H", f"accept-encoding: {coding}",
+                 "-d", json.dumps({"model": "gpt-5-mini", "stream": True}),
+                 f"http://127.0.0.1:{self.port}{CHAT}"], capture_output=True, check=True)
+            plain = plain or run.stdout
+            self.assertEqual(run.stdout == plain, coding != "compress", coding)
+        self.assertGreater(len(plain), 200_000)
+
     def test_stream_usage_only_when_asked(self):
         for asked in (False, True):
             identity = f"usage-{asked}"

@@ -16,8 +16,9 @@ using sonde::wire::Side;
 using sonde::wire::Stamp;
 using sonde::wire::testing::HttpLog;
 
-// Two zlib windows, two heads, held bytes of both sides and the exchanges.
-constexpr size_t kMemoryBound = 400 * 1024;
+// Two heads, held bytes of both sides, the exchanges, and two windows: that of Brotli may be 16
+// MiB.
+constexpr size_t kMemoryBound = (size_t{2} * 18 << 20) + 400 * 1024;
 
 void Require(bool condition, const char* what, const HttpLog* one = nullptr,
              const HttpLog* other = nullptr) {

@@ -69,7 +69,7 @@ class Reader:
 
 def encode(plan: dict, request: dict) -> bytes:
     body = b"" if request.get("body") is None else json.dumps(request["body"]).encode()
-    headers = {"host": f"{plan['host']}:{plan['port']}", "accept-encoding": "gzip, deflate"}
+    headers = {"host": f"{plan['host']}:{plan['port']}", "accept-encoding": "gzip, deflate, br, zstd, compress"}
     if request.get("gzip"):
         body = gzip.compress(body)
         headers["content-encoding"] = "gzip"
@@ -109,6 +109,14 @@ def send(sock, data: bytes, pieces: int) -> None:
         sock.sendall(data[start:start + size])
 
 
+def shut_down(sock) -> None:
+    """Says close_notify (SSL_shutdown) while the server still sends; then the file is closed."""
+    try:
+        sock.unwrap()
+    except (ssl.SSLError, OSError):
+        pass   # what the server had sent by then is no close_notify
+
+
 def run(plan: dict, connection: dict) -> None:
     sock = connect(plan)
     reader = Reader(sock)
@@ -120,6 +128,8 @@ def run(plan: dict, connection: dict) -> None:
             send(sock, encode(plan, request), request.get("pieces", 1))
         if request.get("close_after"):
             reader.until(request["close_after"].encode())
+            if request.get("unwrap"):
+                shut_down(sock)
             break
         try:
             reader.reply(request.get("method", "POST"))

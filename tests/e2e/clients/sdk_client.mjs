@@ -29,7 +29,9 @@ function body(call) {
 
 async function make(call) {
   const library = call.api === 'anthropic' ? anthropic.messages : openai.chat.completions;
-  const reply = await library.create(body(call), { headers: call.headers ?? {} });
+  const options = { headers: call.headers ?? {} };
+  if (call.timeout) options.timeout = call.timeout * 1000;
+  const reply = await library.create(body(call), options);
   if (!call.stream) return { response: reply.id };
   let events = 0;
   for await (const event of reply) {
