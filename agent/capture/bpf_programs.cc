@@ -1,5 +1,6 @@
 #include "agent/capture/bpf_programs.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include <cstdarg>
@@ -140,8 +141,10 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const CaptureOpti
 
 bool BpfPrograms::alternate_screen() const {
   const bpf_object_terminal* terminal = skeletons_->terminal.get();
-  return terminal != nullptr &&
-         __atomic_load_n(&terminal->bss->sonde_alternate, __ATOMIC_RELAXED) != 0;
+  if (terminal == nullptr) return false;
+  const uint32_t zero = 0;
+  uint32_t shown = 0;  // The whole of .bss.
+  return bpf_map_lookup_elem(bpf_map__fd(terminal->maps.bss), &zero, &shown) == 0 && shown != 0;
 }
 
 int BpfPrograms::Program(const std::string& name) const {

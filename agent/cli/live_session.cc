@@ -63,10 +63,14 @@ absl::StatusOr<std::unique_ptr<LiveSession>> LiveSession::Start(
   }
   capture::CaptureOptions capture;
   capture.sockets = !options.capture.no_sockets;
+  capture.terminal = outputs->held_terminal();
   capture.ring_bytes = options.capture.ring_bytes;
   auto live = capture::LiveCapture::Create(capture, sink);
   if (!live.ok()) return live.status();
   session->capture_ = *std::move(live);
+  if (capture.terminal != 0) {
+    outputs->HoldWhile([source = session->capture_.get()] { return source->AlternateScreen(); });
+  }
   return session;
 }
 

@@ -50,6 +50,10 @@ class Outputs final : public calls::CallSink {
 
   void OnCall(const calls::Call& call) override;
   void OnNotice(const calls::Notice& notice) override;
+  /// See LineOutput; 0 also when no line goes there.
+  uint32_t held_terminal() const {
+    return json_ || !console_->lines() || lines_file_ != nullptr ? 0 : terminal_->held_terminal();
+  }
   /// See LineOutput::HoldWhile.
   void HoldWhile(std::function<bool()> in_use) { terminal_->HoldWhile(std::move(in_use)); }
   void SetOrigin(events::MonoNs ns) { console_->SetOrigin(ns); }

@@ -18,8 +18,9 @@ import harness  # noqa: E402
 
 
 class TerminalTest(harness.SondeCase):
-    def on_terminal(self, arguments, command, columns=120, env=None):
-        """Runs on a new terminal; (status, everything the terminal showed)."""
+    def on_terminal(self, arguments, command, columns=120, env=None, answer=None):
+        """Runs on a new terminal; (status, everything the terminal showed). `answer`: what to type once
+        a text was shown."""
         pid, master = pty.fork()
         if pid == 0:
             os.chdir(self.folder)
@@ -41,6 +42,9 @@ class TerminalTest(harness.SondeCase):
             if not data:
                 break
             shown += data
+            if answer and answer[0].encode() in shown:
+                os.write(master, answer[1])
+                answer = None
         os.close(master)
         _, status = os.waitpid(pid, 0)
         return os.waitstatus_to_exitcode(status), shown.decode(errors="replace")
@@ -76,28 +80,64 @@ termios.tcsetattr(0, termios.TCSADRAIN, old)
         self.assertEqual(raw, "")
         self.assertIn("gpt-5-mini", after)
 
-    def test_lines_wait_while_a_full_screen_program_runs(self):
-        """The alternate screen as full-screen programs use it: with canonical input off. (What a
-        program merely prints to its terminal is between the two of them.)"""
+    # How programs enter and leave the alternate screen: as most do, the older ways, in the middle of
+    # other output, in several pieces, and through the terminal's other name.
+    SCREENS = {
+        "1049": ("os.write(1, b'\\x1b[?1049h')", "os.write(1, b'\\x1b[?1049l')"),
+        "1047": ("os.write(1, b'\\x1b[?1047h')", "os.write(1, b'\\x1b[?1047l')"),
+        "47": ("os.write(1, b'\\x1b7\\x1b[?47h')", "os.write(1, b'\\x1b[2J\\x1b[?47l\\x1b8')"),
+        "long": ("os.write(1, b'\\x1b[?1049h' + b'.' * 5000)",
+                 "os.write(1, b'.' * 5000 + b'\\x1b[?1049l\\x1b[23;0;0t')"),
+        "vector": ("os.writev(1, [b'\\x1b[H', b'\\x1b[?1049h'])",
+                   "os.writev(1, [b'\\x1b[?1049l', b'\\x1b[H', b'.'])"),
+        "tty": ("os.write(tty, b'\\x1b[?1049h')", "os.write(tty, b'\\x1b[?1049l')"),
+    }
+
+    def test_lines_wait_for_the_end_of_the_alternate_screen(self):
+        """The screen alone, with canonical input on throughout."""
         body = self.folder / "body"
         body.write_text(harness.raw_body(cases.call("openai", "alternate")))
-        code = f"""
-import subprocess, termios, tty
-old = termios.tcgetattr(0)
-tty.setcbreak(0)
-print("\\x1b[?1049hALT-BEGIN", end="", flush=True)
+        for name, (enter, leave) in self.SCREENS.items():
+            with self.subTest(name):
+                records = self.folder / "records.jsonl"
+                code = f"""
+import os, subprocess
+tty = os.open("/dev/tty", os.O_RDWR)
+{enter}
+os.write(1, b"ALT-BEGIN")
 subprocess.run(["curl", "-sS", "-o", "/dev/null", "--data-binary", "@{body}",
                 "{self.simulator.openai}/v1/chat/completions"], check=True)
 while not open("records.jsonl").read(): pass
-print("ALT-END\\x1b[?1049l", end="", flush=True)
-termios.tcsetattr(0, termios.TCSADRAIN, old)
+os.write(1, b"ALT-END")
+{leave}
+"""
+                status, shown = self.on_terminal(["-o", records],
+                                                 ["/usr/bin/python3", "-c", code])
+                self.assertEqual(status, 0, shown)
+                inside, after = shown.split("ALT-BEGIN")[1].split("ALT-END")
+                self.assertEqual(inside, "")
+                left = re.search(r"\x1b\[\?(1049|1047|47)l", after)
+                self.assertLess(left.end(), after.index("gpt-5-mini"))
+
+    def test_lines_come_at_once_when_the_screen_was_left(self):
+        """The line appears while the program still runs, not only with the bill."""
+        body = self.folder / "body"
+        body.write_text(harness.raw_body(cases.call("openai", "left")))
+        code = f"""
+import os, subprocess
+os.write(1, b"\\x1b[?1049h")
+os.write(1, b"\\x1b[?1049l")
+subprocess.run(["curl", "-sS", "-o", "/dev/null", "--data-binary", "@{body}",
+                "{self.simulator.openai}/v1/chat/completions"], check=True)
+while not open("records.jsonl").read(): pass
+subprocess.run(["sh", "-c", "read x"])
+os.write(1, b"LAST")
 """
         status, shown = self.on_terminal(["-o", self.folder / "records.jsonl"],
-                                         ["/usr/bin/python3", "-c", code])
+                                         ["/usr/bin/python3", "-c", code],
+                                         answer=("gpt-5-mini", b"\n"))
         self.assertEqual(status, 0, shown)
-        inside, after = shown.split("ALT-BEGIN")[1].split("ALT-END")
-        self.assertEqual(inside, "")
-        self.assertIn("gpt-5-mini", after)
+        self.assertLess(shown.index("gpt-5-mini"), shown.index("LAST"))
 
     def test_width(self):
         """No line of Sonde's is longer than the terminal."""

@@ -25,6 +25,8 @@ class Console : public calls::CallSink {
   /// Start of the run, from which the first column counts.
   void SetOrigin(events::MonoNs ns) { origin_ns_ = ns; }
 
+  bool lines() const { return options_.lines; }
+
   void OnCall(const calls::Call& call) override;
   void OnNotice(const calls::Notice& notice) override;
 

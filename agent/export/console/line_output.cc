@@ -1,6 +1,7 @@
 #include "agent/export/console/line_output.h"
 
 #include <sys/ioctl.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -72,6 +73,12 @@ LineStyle LineOutput::style() const {
 bool LineOutput::InRawMode() const {
   termios mode{};
   return is_terminal_ && tcgetattr(options_.fd, &mode) == 0 && (mode.c_lflag & ICANON) == 0;
+}
+
+uint32_t LineOutput::held_terminal() const {
+  unsigned number = 0;
+  if (!options_.hold || !is_terminal_ || ioctl(options_.fd, TIOCGDEV, &number) != 0) return 0;
+  return major(number) << 20 | minor(number);
 }
 
 bool LineOutput::MustWait() const {

@@ -35,6 +35,9 @@ class LineOutput {
   /// Lines go to `queue`, which writes to what Options::fd names.
   LineOutput(std::shared_ptr<LineQueue> queue, const Options& options);
 
+  /// Number of the terminal whose use makes lines wait, as the kernel has it (major << 20 | minor);
+  /// 0 when they do not wait.
+  uint32_t held_terminal() const;
   /// The kernel tells the mode of a terminal, not its screen: `in_use` is asked for that.
   void HoldWhile(std::function<bool()> in_use) { in_use_ = std::move(in_use); }
 
