@@ -192,7 +192,7 @@ class CaptureTest(harness.SondeCase):
                 self.assertEqual(self.sonde(["replay", file, *provider, "-o", out]).status, 0)
                 record, = harness.read_records(out)
                 self.assertEqual(record["cost"]["status"], "computed")
-                self.assertEqual((record["usage"]["input_uncached"], record["usage"]["output"]),
+                self.assertEqual((record["tokens"]["input_uncached"], record["tokens"]["output"]),
                                  (11, 7))
 
     def test_brotli_is_kept_as_lengths_under_mask_text(self):

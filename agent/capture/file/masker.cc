@@ -52,6 +52,7 @@ void Masker::OnEvent(const Event& event) {
   } else if (const auto* started = std::get_if<ProcessStarted>(&event)) {
     ProcessStarted masked = *started;
     masked.command_line = MaskCommandLine(std::move(masked.command_line));
+    if (mask_text_) masked.command_line = MaskCommandText(std::move(masked.command_line));
     next_->OnEvent(Event(std::move(masked)));
     return;
   }

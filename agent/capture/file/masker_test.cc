@@ -420,6 +420,33 @@ TEST(MaskerTest, TooManyConnectionsForgetTheOldest) {
   EXPECT_EQ(masker.counters().evicted, 10U);
 }
 
+TEST(MaskerTest, PromptsOfCommandLinesAreText) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"python -u agent.py Tell me --about=x", "python -u agent.py xxxx xx xxxxxxxxx"},
+      {"python -m pkg.tool --prompt hello", "python -m pkg.tool xxxxxxxx xxxxx"},
+      {"python -c import os; ask('me')", "python -c xxxxxx xxx xxxxxxxxx"},
+      {"curl -sS --data={\"a\":1} -d {\"b\": 2} https://h",
+       "curl -sS --data=xxxxxxx -d xxxxx xx xxxxxxxxx"},
+      {"llm Tell me  more", "llm xxxx xx  xxxx"},
+      {"true", "true"},
+      {"", ""},
+  };
+  for (const auto& [line, masked] : cases) EXPECT_EQ(MaskCommandText(line), masked);
+  // In a recording only where text is to be masked.
+  const Event started = events::ProcessStarted{.command_line = "llm Tell me"};
+  for (const bool text : {false, true}) {
+    struct Keep : events::EventSink {
+      void OnEvent(const Event& event) override {
+        line = std::get<events::ProcessStarted>(event).command_line;
+      }
+      std::string line;
+    } keep;
+    Masker masker(text, &keep);
+    masker.OnEvent(started);
+    EXPECT_EQ(keep.line, text ? "llm xxxx xx" : "llm Tell me");
+  }
+}
+
 TEST(MaskerTest, CommandLines) {
   const std::pair<std::string, std::string> cases[] = {
       {"python a.py --api-key abc123 --max-tokens 100",

@@ -280,6 +280,35 @@ void MaskSchemes(std::string& line) {
 
 }  // namespace
 
+std::string MaskCommandText(std::string command_line) {
+  // Options that are followed by a program's text.
+  constexpr std::array<std::string_view, 5> kCode = {"-c", "-e", "-p", "--eval", "--print"};
+  bool mask = false;
+  bool module = false;
+  size_t end = command_line.find(' ');
+  while (end != std::string::npos) {
+    const size_t begin = end + 1;
+    end = command_line.find(' ', begin);
+    const size_t length = (end == std::string::npos ? command_line.size() : end) - begin;
+    const std::string_view word = std::string_view(command_line).substr(begin, length);
+    size_t kept = 0;
+    if (!mask && word.starts_with('-')) {
+      mask = std::find(kCode.begin(), kCode.end(), word) != kCode.end();
+      module = word == "-m";
+      const size_t equals = word.find('=');
+      kept = equals == word.npos ? length : equals + 1;
+    } else if (!mask && !word.empty()) {
+      // A script or a module names the process; another word may begin a prompt.
+      const bool path = word.find_first_of("./") != word.npos;
+      if (path || module) kept = length;
+      mask = true;
+    }
+    std::fill_n(command_line.begin() + static_cast<std::ptrdiff_t>(begin + kept), length - kept,
+                kMaskByte);
+  }
+  return command_line;
+}
+
 std::string MaskCommandLine(std::string command_line) {
   MaskUsers(command_line);
   MaskSchemes(command_line);

@@ -54,6 +54,10 @@ class SecretValue {
 /// query parameters with telling names, users in URLs, keys of known kinds. Same length.
 std::string MaskCommandLine(std::string command_line);
 
+/// Masks what may be text of a message in a command line: everything but the program, its options'
+/// names, and the script or module that is run. Same length, blanks stay.
+std::string MaskCommandText(std::string command_line);
+
 }  // namespace sonde::capture
 
 #endif  // SONDE_AGENT_CAPTURE_FILE_SECRETS_H_

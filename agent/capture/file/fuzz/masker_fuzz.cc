@@ -82,6 +82,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   // A command line keeps its length.
   const std::string line(reinterpret_cast<const char*>(data), size);
-  if (sonde::capture::MaskCommandLine(line).size() != line.size()) std::abort();
+  if (sonde::capture::MaskCommandLine(line).size() != line.size() ||
+      sonde::capture::MaskCommandText(line).size() != line.size()) {
+    std::abort();
+  }
   return 0;
 }
