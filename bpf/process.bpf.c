@@ -16,7 +16,7 @@ int sonde_fork(struct bpf_raw_tracepoint_args* ctx) {
   fresh.start_ns = BPF_CORE_READ(child, start_boottime);
   fresh.start_ns -= fresh.start_ns % SONDE_START_TICK_NS;
   fresh.source = parent->source;
-  fresh.selection = parent->selection;
+  fresh.selection = parent->selection - 1; /* It may have been born into another cgroup: ask. */
   if (bpf_map_update_elem(&processes, &tgid, &fresh, BPF_ANY)) {
     sonde_lose(SONDE_LOSS_PROCESSES);
     return 0;

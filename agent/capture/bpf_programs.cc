@@ -6,6 +6,7 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
+#include <system_error>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -94,7 +95,8 @@ absl::Status BpfPrograms::LoadObject(bpf_object* object, bpf_object* maps, const
   complaint = nullptr;
   if (error != 0) {
     return absl::InternalError(absl::StrCat("the kernel refused BPF object ", name, " (",
-                                            std::strerror(-error), "): ", reasons));
+                                            std::generic_category().message(-error),
+                                            "): ", reasons));
   }
   return absl::OkStatus();
 }

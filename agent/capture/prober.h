@@ -2,11 +2,12 @@
 #ifndef SONDE_AGENT_CAPTURE_PROBER_H_
 #define SONDE_AGENT_CAPTURE_PROBER_H_
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -56,12 +57,7 @@ class Prober {
   size_t remembered() const { return files_.size(); }
 
  private:
-  struct FileKey {
-    uint64_t device = 0;
-    uint64_t inode = 0;
-    int64_t modified_ns = 0;
-    auto operator<=>(const FileKey&) const = default;
-  };
+  using FileKey = std::tuple<uint64_t, uint64_t, int64_t>;  ///< Device, inode, last change.
 
   void Attach(const std::string& readable, FileRecord* record);
   absl::Status AttachAll(const std::string& readable, const std::vector<discovery::Probe>& probes,

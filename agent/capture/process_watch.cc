@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -180,7 +180,7 @@ size_t ProcessWatch::LookAtMappings(Watched* watched, events::MonoNs mapped_ns) 
     unknown.process = watched->id;
     unknown.path = mapping.path;
     unknown.family = "unknown";
-    unknown.problem = absl::StrCat("it cannot be opened (", std::strerror(error),
+    unknown.problem = absl::StrCat("it cannot be opened (", std::generic_category().message(error),
                                    "), so whether there is TLS code in it is not known");
     unknown.mapped_ns = mapped_ns;
     watched->libraries.push_back(std::move(unknown));
