@@ -63,14 +63,17 @@ BillFacts EventHub::Finish(const BillContext& context) {
   AddLateFiles(processes, facts);
   facts.price_book = book_version_;
   if (context.launched) facts.still_running = descendants_.alive().size();
+  exporter::console::SilenceFacts silence;
+  silence.processes = std::move(processes);
+  silence.unseen = facts.unseen;
+  silence.processes_seen = descendants_.seen();
+  silence.replay = context.replay;
+  silence.sockets = context.sockets;
+  silence.again = context.again;
   if (outputs_->bill().calls() == 0) {
-    exporter::console::SilenceFacts silence;
-    silence.processes = processes;
-    silence.unseen = facts.unseen;
-    silence.processes_seen = descendants_.seen();
-    silence.sockets = context.sockets;
-    silence.again = context.again;
     facts.silence = exporter::console::ExplainSilence(silence);
+  } else {
+    facts.next = exporter::console::NextStep(silence);
   }
   return facts;
 }

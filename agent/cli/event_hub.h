@@ -31,6 +31,7 @@ class EventHub final : public events::EventSink {
   struct BillContext {
     /// Sonde started the first process: what still runs outlived the command. False for attach.
     bool launched = false;
+    bool replay = false;
     bool sockets = true;
     std::string again;  ///< See SilenceFacts.
   };

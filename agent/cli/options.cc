@@ -50,14 +50,15 @@ void AddPriceFlags(CLI::App& app, OutputOptions& output) {
 
 void AddOutputFlags(CLI::App& app, OutputOptions& output, const char* records) {
   app.add_option("--lines", output.lines,
-                 "Live lines: auto (wait while a program has the terminal in raw mode), always, "
-                 "never, or into FILE")
+                 "Live lines: auto (wait while a program has the terminal in raw mode or in the "
+                 "alternate screen), always, never, or into FILE (write ./FILE)")
       ->type_name("WHEN|FILE")
       ->group(kGroupOutput);
   app.add_flag("--json", output.json,
                "Usage records and the bill as JSON lines on standard error instead of text")
       ->group(kGroupOutput);
-  app.add_option(records, output.records, "Write one usage record (JSON) per call to FILE")
+  app.add_option(records, output.records,
+                 "Write one usage record (JSON) per call to FILE; - is standard output")
       ->type_name("FILE")
       ->group(kGroupOutput);
   app.add_option("--otlp", output.otlp,
@@ -185,29 +186,34 @@ void Grammar::AddPrices() {
   PriceOptions& price = options.price;
 
   CLI::App* show = prices->add_subcommand("show", "The book's version and sources, or one price");
-  show->add_option("PROVIDER MODEL", price.words,
-                   "Nothing: all providers; a provider: its models; both: all its prices")
+  show->formatter(std::make_shared<CommandFormatter>("[PROVIDER] [MODEL] [FLAGS]"));
+  show->add_option("WORDS", price.words,
+                   "Nothing: all providers; a provider: its models; a model: all its prices")
+      ->type_name("")
       ->expected(0, 2);
-  show->add_option("--of", price.provider, "The provider, when only a model is named")
+  show->add_option("--of", price.provider, "The provider, when others have the model too")
       ->type_name("PROVIDER");
   show->add_option("--prices", options.output.prices, "Directory of overrides")->type_name("DIR");
   commands[show] = Command::kPricesShow;
 
   CLI::App* explain = prices->add_subcommand("explain", "How a call would be billed, row by row");
+  explain->formatter(
+      std::make_shared<CommandFormatter>("[PROVIDER] MODEL [UNIT=COUNT...] [FLAGS]"));
+  explain
+      ->add_option("WORDS", price.words,
+                   "The model as it stands on the wire, its provider (an id or a host) when others "
+                   "have it too, and tokens: input=180 cache_read=1024 output=318")
+      ->type_name("")
+      ->expected(0, 64);
   explain->add_option("--provider", price.provider, "Provider id, or a host")
-      ->type_name("ID|HOST[:PORT]")
-      ->required();
-  explain->add_option("--model", price.model, "As it stands on the wire")
-      ->type_name("NAME")
-      ->required();
+      ->type_name("ID|HOST[:PORT]");
+  explain->add_option("--model", price.model, "As it stands on the wire")->type_name("NAME");
   explain->add_option("--tier", price.tier, "Service tier of the reply")->type_name("NAME");
   explain->add_option("--region", price.region, "us, eu, global, ...")->type_name("CLASS");
   explain
       ->add_option("--at", price.at, "Start of the call, UTC: 2026-11-21 or 2026-11-21T12:00:00Z")
       ->type_name("TIME");
-  explain
-      ->add_option("--usage", price.quantities,
-                   "Tokens by unit, for example input=180 cache_read=1024 output=318")
+  explain->add_option("--usage", price.quantities, "Tokens by unit; the same as words")
       ->type_name("UNIT=COUNT");
   explain->add_option("--prices", options.output.prices, "Directory of overrides")
       ->type_name("DIR");
@@ -273,6 +279,15 @@ std::string UnknownCommand(const CLI::App& app, const std::string& word) {
   return "unknown command " + word + Nearest(word, names);
 }
 
+/// A bare word is rather a mistyped mode than a file.
+std::string LinesMistake(const std::string& lines) {
+  const std::vector<std::string> modes = {"auto", "always", "never"};
+  if (std::find(modes.begin(), modes.end(), lines) != modes.end()) return "";
+  if (lines.find_first_of("/.") != std::string::npos) return "";
+  return "--lines " + lines + ": write auto, always, never, or a file with its folder (./" + lines +
+         ")" + Nearest(lines, modes);
+}
+
 }  // namespace
 
 Parsed ParseCommandLine(const std::vector<std::string>& words) {
@@ -301,8 +316,12 @@ Parsed ParseCommandLine(const std::vector<std::string>& words) {
     grammar.app.parse(reversed);
   } catch (const CLI::CallForHelp&) {
     const CLI::App* innermost = &grammar.app;
-    while (!innermost->get_subcommands().empty()) innermost = innermost->get_subcommands().front();
-    return {std::nullopt, {0, innermost->help("sonde")}};
+    std::string before;  // What stands before the command's own name.
+    while (!innermost->get_subcommands().empty()) {
+      before += (before.empty() ? "" : " ") + innermost->get_name();
+      innermost = innermost->get_subcommands().front();
+    }
+    return {std::nullopt, {0, innermost->help(before)}};
   } catch (const CLI::CallForVersion& version) {
     return {std::nullopt, {0, std::string(version.what()) + "\n"}};
   } catch (const CLI::ParseError& error) {
@@ -319,6 +338,9 @@ Parsed ParseCommandLine(const std::vector<std::string>& words) {
               {failure, absl::StrCat("sonde: --ring-size: ", size.status().message(), "\n")}};
     }
     options.capture.ring_bytes = *size;
+  }
+  if (const std::string mistake = LinesMistake(options.output.lines); !mistake.empty()) {
+    return {std::nullopt, {failure, "sonde: " + mistake + "\n"}};
   }
   if (starts_command && options.arguments.empty()) {
     return {

@@ -15,7 +15,7 @@ namespace sonde::cli {
 
 /// Where calls go; the same for all commands that report calls.
 struct OutputOptions {
-  std::string lines = "auto";  ///< auto, always, never, or a file's path.
+  std::string lines = "auto";  ///< auto, always, never, or a file's path (with a / or a dot).
   bool json = false;           ///< Records and bill as JSON lines on standard error.
   std::string records;         ///< File for usage records, "-": standard output; empty: none.
   std::string otlp;            ///< URL; empty: no export unless otlp_from_env.
@@ -53,7 +53,7 @@ struct PriceOptions {
   std::string at;                       ///< Date or time in UTC; empty is now.
   std::vector<std::string> quantities;  ///< UNIT=COUNT.
   std::vector<std::string> paths;       ///< Of `check`: files and directories.
-  std::vector<std::string> words;  ///< Of `show`: [provider] [model], or with `provider` [model].
+  std::vector<std::string> words;       ///< [PROVIDER] [MODEL]; of `explain` also UNIT=COUNT.
 };
 
 struct Options {

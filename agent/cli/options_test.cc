@@ -53,6 +53,20 @@ TEST(RunFlagsTest, MistakesAre125AndNameTheNearest) {
   EXPECT_EQ(Bad({"run", "-o"}).status, 125);
 }
 
+TEST(RunFlagsTest, AMistypedModeOfLinesIsNoFile) {
+  for (const char* lines : {"auto", "always", "never", "./sometimes", "lines.txt", "/tmp/x"}) {
+    EXPECT_EQ(Good({"run", "--lines", lines, "true"}).output.lines, lines);
+  }
+  EXPECT_EQ(Bad({"run", "--lines", "alwyas", "true"}).status, 125);
+  EXPECT_THAT(Bad({"run", "--lines", "alwyas", "true"}).text, HasSubstr("did you mean always?"));
+  EXPECT_THAT(Bad({"run", "--lines", "sometimes", "true"}).text, HasSubstr("./sometimes"));
+  EXPECT_EQ(Bad({"attach", "--pid", "1", "--lines", "of"}).status, 2);
+}
+
+TEST(RunFlagsTest, RecordsOnStandardOutput) {
+  EXPECT_EQ(Good({"run", "-o", "-", "true"}).output.records, "-");
+}
+
 TEST(RunFlagsTest, Sizes) {
   EXPECT_EQ(Good({"run", "--ring-size", "64k", "true"}).capture.ring_bytes, 65536U);
   EXPECT_EQ(*ParseSize("16M"), 16U << 20);
@@ -94,6 +108,8 @@ TEST(CommandsTest, Prices) {
   EXPECT_THAT(Good({"prices", "show", "openai", "gpt-5"}).price.words,
               ElementsAre("openai", "gpt-5"));
   EXPECT_EQ(Bad({"prices", "show", "a", "b", "c"}).status, 2);
+  EXPECT_THAT(Good({"prices", "explain", "openai", "gpt-5", "input=1"}).price.words,
+              ElementsAre("openai", "gpt-5", "input=1"));
   const Options explain = Good({"prices", "explain", "--provider", "openai", "--model", "gpt-5",
                                 "--usage", "input=1", "output=2"});
   EXPECT_EQ(explain.command, Command::kPricesExplain);
@@ -109,6 +125,10 @@ TEST(CommandsTest, HelpAndVersion) {
   const ParseExit help = Bad({"run", "--help"});
   EXPECT_EQ(help.status, 0);
   EXPECT_THAT(help.text, HasSubstr("Usage: sonde run [FLAGS] [--] CMD [ARGS...]"));
+  EXPECT_THAT(Bad({"--help"}).text, HasSubstr("Usage: sonde [OPTIONS]"));
+  EXPECT_THAT(Bad({"prices", "explain", "--help"}).text,
+              HasSubstr("Usage: sonde prices explain [PROVIDER] MODEL"));
+  EXPECT_THAT(Bad({"prices", "show", "--help"}).text, HasSubstr("Usage: sonde prices show ["));
   EXPECT_EQ(Bad({}).status, 2);
   EXPECT_THAT(Bad({"rum"}).text, HasSubstr("unknown command rum; did you mean run?"));
   EXPECT_EQ(Bad({"rum"}).status, 2);

@@ -12,6 +12,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "agent/cli/commands.h"
 #include "agent/cli/nearest.h"
 #include "agent/cli/outputs.h"
@@ -52,12 +53,11 @@ absl::StatusOr<std::pair<pricing::Unit, int64_t>> ParseQuantity(const std::strin
     int64_t count = 0;
     if (equals == std::string::npos || !absl::SimpleAtoi(word.substr(equals + 1), &count) ||
         count < 0) {
-      return absl::InvalidArgumentError(absl::StrCat("--usage ", word, ": write ", name, "=COUNT"));
+      return absl::InvalidArgumentError(absl::StrCat(word, ": write ", name, "=COUNT"));
     }
     return std::make_pair(unit, count);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--usage ", word, ": no such unit", Nearest(name, names)));
+  return absl::InvalidArgumentError(absl::StrCat(word, ": no such unit", Nearest(name, names)));
 }
 
 /// A host stands for its provider.
@@ -72,24 +72,68 @@ std::string ProviderId(const pricing::PriceBook& book, const std::string& text) 
   return found.empty() ? text : found;
 }
 
+/// Fills in what was typed as words: [PROVIDER] [MODEL] [UNIT=COUNT...].
+absl::StatusOr<PriceOptions> TakeWords(PriceOptions price, const pricing::PriceBook& book) {
+  std::vector<std::string> names;
+  for (const std::string& word : price.words) {
+    (word.find('=') == std::string::npos ? names : price.quantities).push_back(word);
+  }
+  for (const std::string& name : names) {
+    const bool is_provider = pricing::HasProvider(book, ProviderId(book, name));
+    const bool first_of_two = &name == &names.front() && names.size() == 2;
+    if (price.provider.empty() && (is_provider || first_of_two)) {
+      price.provider = name;
+    } else if (price.model.empty()) {
+      price.model = name;
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat("one word too many: ", name));
+    }
+  }
+  if (!price.provider.empty() || price.model.empty()) return price;
+  const std::vector<std::string> sellers = pricing::ProvidersWith(book, price.model);
+  if (sellers.empty()) {
+    return absl::NotFoundError(absl::StrCat(price.model, " is neither a provider nor a model of ",
+                                            "the price book; sonde prices show lists providers"));
+  }
+  if (sellers.size() == 1) price.provider = sellers.front();
+  return price;
+}
+
 int Show(const Options& options, const pricing::PriceBook& book) {
-  std::vector<std::string> words = options.price.words;
-  if (!options.price.provider.empty()) words.insert(words.begin(), options.price.provider);
-  words.resize(2);
-  return Print(pricing::ShowBook(book, words[0], words[1], NowUnixNs()));
+  const absl::StatusOr<PriceOptions> price = TakeWords(options.price, book);
+  if (!price.ok()) return Fail(kExitUsage, price.status());
+  std::vector<std::string> providers = {ProviderId(book, price->provider)};
+  if (price->provider.empty() && !price->model.empty()) {
+    providers = pricing::ProvidersWith(book, price->model);
+  }
+  int status = 0;
+  for (const std::string& provider : providers) {
+    status |= Print(pricing::ShowBook(book, provider, price->model, NowUnixNs()));
+  }
+  return status;
 }
 
 int ExplainPrice(const Options& options, const pricing::PriceBook& book) {
-  const PriceOptions& price = options.price;
+  const absl::StatusOr<PriceOptions> price = TakeWords(options.price, book);
+  if (!price.ok()) return Fail(kExitUsage, price.status());
+  if (price->model.empty()) {
+    return Fail(kExitUsage, "which model? sonde prices explain [PROVIDER] MODEL [UNIT=COUNT...]");
+  }
+  if (price->provider.empty()) {
+    return Fail(kExitUsage,
+                absl::StrCat("several providers have ", price->model, ": put one of ",
+                             absl::StrJoin(pricing::ProvidersWith(book, price->model), ", "),
+                             " before it"));
+  }
   pricing::Query query;
-  query.provider = ProviderId(book, price.provider);
-  query.response_model = price.model;
-  query.tier = price.tier;
-  query.region_class = price.region;
-  const absl::StatusOr<int64_t> at = Moment(price.at);
+  query.provider = ProviderId(book, price->provider);
+  query.response_model = price->model;
+  query.tier = price->tier;
+  query.region_class = price->region;
+  const absl::StatusOr<int64_t> at = Moment(price->at);
   if (!at.ok()) return Fail(kExitUsage, at.status());
   query.start_unix_ns = *at;
-  for (const std::string& word : price.quantities) {
+  for (const std::string& word : price->quantities) {
     const auto quantity = ParseQuantity(word);
     if (!quantity.ok()) return Fail(kExitUsage, quantity.status());
     query.quantities.push_back(*quantity);

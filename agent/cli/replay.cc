@@ -49,6 +49,7 @@ int ReplayCommand(const Options& options, const Start& start) {
   EventHub hub(output.seed, *book, outputs->get(), nullptr, nullptr);
   const absl::Status read = (*reader)->ReadAll(&hub);
   EventHub::BillContext context;
+  context.replay = true;
   context.launched = Setting(header, kSettingCommand) == "run";
   exporter::console::BillFacts facts = hub.Finish(context);
   if (!read.ok()) facts.warnings.emplace_back(read.message());

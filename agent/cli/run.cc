@@ -76,8 +76,8 @@ void SayWhatIsRecorded(const Options& options, Outputs& outputs) {
   outputs.Say(absl::StrCat(
       options.capture_file,
       options.mask_text
-          ? " will hold the conversations with message text masked; names, tool arguments of "
-            "compressed bodies and credentials are not in it"
+          ? " will hold the conversations with message text and credentials masked; models, ids "
+            "(also of users), names of tools, paths, programs and their options stay readable"
           : " will hold prompts and replies in clear text; credentials are masked, and --mask-text "
             "masks message text too"));
 }

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "agent/export/notional.h"
 #include "agent/export/text.h"
 #include "agent/pricing/money.h"
 #include "agent/pricing/price_book.h"
@@ -225,7 +226,8 @@ Json ComponentRow(const pricing::Component& component) {
   return row;
 }
 
-Json CostPart(const pricing::Quote& quote) {
+Json CostPart(const calls::Call& call) {
+  const pricing::Quote& quote = call.quote;
   Json part = Json::object();
   part["status"] = std::string(pricing::StatusName(quote.status));
   PutText(part, "reason", quote.reason);
@@ -237,7 +239,7 @@ Json CostPart(const pricing::Quote& quote) {
   PutText(part, "tier", quote.tier);
   if (quote.total) {
     part["currency"] = std::string(kCurrency);
-    part["total"] = pricing::FormatUsd(*quote.total);
+    part[IsNotional(call) ? "notional_total" : "total"] = pricing::FormatUsd(*quote.total);
   }
   Json components = Json::array();
   for (const pricing::Component& component : quote.components) {
@@ -289,7 +291,7 @@ void PutOutcome(Json& record, const calls::Call& call) {
 }
 
 void PutMoneyParts(Json& record, const calls::Call& call) {
-  record["cost"] = CostPart(call.quote);
+  record["cost"] = CostPart(call);
   PutMoney(record, "provider_cost", call.provider_cost);
   record["billing_mode"] = std::string(calls::BillingModeName(call.billing_mode));
   PutText(record, "billing_scope", call.billing_scope);

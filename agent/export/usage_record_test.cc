@@ -7,6 +7,7 @@
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
@@ -104,6 +105,19 @@ TEST(UsageRecord, MoneyIsDecimalTextAndExact) {
   EXPECT_EQ(record["cost"]["components"][0]["rate"], "0.25");
 }
 
+TEST(UsageRecord, WhatNobodyIsBilledForIsNoTotal) {
+  for (const calls::BillingMode mode :
+       {calls::BillingMode::kPlan, calls::BillingMode::kCapacity, calls::BillingMode::kMetered}) {
+    calls::Call call = MakeOpenAiStream();
+    call.billing_mode = mode;
+    const Json cost = Json::parse(UsageRecord(call))["cost"];
+    const bool billed = mode == calls::BillingMode::kMetered;
+    EXPECT_EQ(cost.contains("total"), billed);
+    EXPECT_EQ(cost.contains("notional_total"), !billed);
+    EXPECT_EQ(cost[billed ? "total" : "notional_total"], "0.0007066");
+  }
+}
+
 TEST(UsageRecord, EstimatesStayApart) {
   const Json record = Json::parse(UsageRecord(MakeEstimatedStream()));
   EXPECT_FALSE(record.contains("tokens"));
@@ -165,6 +179,76 @@ TEST(UsageRecord, EveryFieldIsDocumented) {
   for (const std::string& key : keys) {
     EXPECT_NE(text.str().find("`" + key + "`"), std::string::npos) << key;
   }
+}
+
+std::string ReadSource(const std::string& path) {
+  std::ifstream in(std::string(SONDE_SOURCE_DIR) + "/" + path);
+  std::stringstream text;
+  text << in.rdbuf();
+  EXPECT_FALSE(text.str().empty()) << path;
+  return text.str();
+}
+
+/// The words in backquotes of the table row of `field` that holds `sample`, the field left out.
+std::set<std::string> DocumentedValues(const std::string& field, const std::string& sample) {
+  std::istringstream lines(ReadSource("docs/usage-record.md"));
+  std::set<std::string> values;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("| `" + field + "`") || line.find("`" + sample + "`") == line.npos) {
+      continue;
+    }
+    const std::regex word("`([a-z0-9_]+)`");
+    line = line.substr(line.find('|', 2));
+    for (std::sregex_iterator at(line.begin(), line.end(), word), end; at != end; ++at) {
+      values.insert((*at)[1]);
+    }
+  }
+  return values;
+}
+
+/// The names of an enumeration, `first` and what follows up to what is no value.
+template <typename Enum, typename Name>
+std::set<std::string> Values(Enum first, Name name) {
+  constexpr uint8_t kNoValue = 255;
+  std::set<std::string> values = {std::string(name(first))};
+  for (int i = static_cast<int>(first) + 1;
+       name(static_cast<Enum>(i)) != name(static_cast<Enum>(kNoValue)); ++i) {
+    values.emplace(name(static_cast<Enum>(i)));
+  }
+  return values;
+}
+
+TEST(UsageRecord, EveryValueIsDocumentedAndNoOther) {
+  using calls::BillingMode;
+  using calls::ErrorClass;
+  using calls::Incomplete;
+  EXPECT_EQ(DocumentedValues("class", "auth"), Values(ErrorClass::kAuth, calls::ErrorClassName));
+  EXPECT_EQ(DocumentedValues("incomplete", "hole"),
+            Values(Incomplete::kHole, calls::IncompleteName));
+  EXPECT_EQ(DocumentedValues("billing_mode", "plan"),
+            Values(BillingMode::kUnknown, calls::BillingModeName));
+  EXPECT_EQ(DocumentedValues("match", "exact"),
+            Values(pricing::Match::kOverride, pricing::MatchName));
+  for (const std::string& status : Values(pricing::CostStatus::kProvider, pricing::StatusName)) {
+    EXPECT_NE(ReadSource("docs/usage-record.md").find("\n| `" + status + "` |"), std::string::npos)
+        << status;
+  }
+}
+
+/// Reasons are texts in the code that gives them.
+TEST(UsageRecord, EveryReasonIsDocumentedAndNoOther) {
+  std::set<std::string> reasons;
+  const std::regex given(
+      R"re((?:unpriced\(|unpriced = |kSelfHosted = |k(?:NotBilled|Aborted|NoUsage) = )"(\w+)")re");
+  for (const char* file : {"agent/pricing/book.cc", "agent/pricing/book_data.h",
+                           "agent/pricing/model_key.cc", "agent/calls/billing.h"}) {
+    const std::string text = ReadSource(file);
+    for (std::sregex_iterator at(text.begin(), text.end(), given), end; at != end; ++at) {
+      reasons.insert((*at)[1]);
+    }
+  }
+  EXPECT_GE(reasons.size(), 9U);
+  EXPECT_EQ(DocumentedValues("reason", "no_usage"), reasons);
 }
 
 }  // namespace

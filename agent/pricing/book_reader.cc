@@ -112,6 +112,11 @@ class Reader {
   }
 
   bool ReadPrice(const JsonNode& node, std::string_view what, PicoUsd& out) {
+    if (node.kind == Kind::kNumber && node.text.starts_with("-")) {
+      return Fail(node.line,
+                  absl::StrCat(Absl(what), ": ", node.text, " is no price: it is ",
+                               "negative; leave the line out when the price is unknown"));
+    }
     if (node.kind == Kind::kNumber) {
       return Fail(node.line, absl::StrCat(Absl(what), " must be a text with a decimal, like \"",
                                           node.text, "\": a bare number could be rounded"));

@@ -212,6 +212,22 @@ absl::StatusOr<std::string> ShowBook(const PriceBook& book, std::string_view pro
   return ModelCard(match);
 }
 
+std::vector<std::string> ProvidersWith(const PriceBook& book, std::string_view model) {
+  std::vector<std::string> ids;
+  const absl::StatusOr<const Book*> concrete = Concrete(book);
+  if (!concrete.ok()) return ids;
+  for (const Provider& provider : (*concrete)->data().providers) {
+    const Found found = (*concrete)->Match(provider, model, nullptr);
+    if (found.model != nullptr && found.provider == &provider) ids.push_back(provider.id);
+  }
+  return ids;
+}
+
+bool HasProvider(const PriceBook& book, std::string_view id) {
+  const absl::StatusOr<const Book*> concrete = Concrete(book);
+  return concrete.ok() && (*concrete)->FindProvider(absl::AsciiStrToLower(Absl(id))) != nullptr;
+}
+
 absl::StatusOr<std::string> Explain(const PriceBook& book, const Query& query) {
   const absl::StatusOr<const Book*> concrete = Concrete(book);
   if (!concrete.ok()) return concrete.status();

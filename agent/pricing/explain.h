@@ -19,6 +19,12 @@ namespace sonde::pricing {
 absl::StatusOr<std::string> ShowBook(const PriceBook& book, std::string_view provider,
                                      std::string_view model, int64_t now_unix_ns);
 
+/// Ids of the providers that have `model` in their own list, under whatever name; not those that
+/// take over others' prices. `book` must come from LoadPriceBook.
+std::vector<std::string> ProvidersWith(const PriceBook& book, std::string_view model);
+/// Whether `id` is a provider of the book.
+bool HasProvider(const PriceBook& book, std::string_view id);
+
 /// How `query` is priced: the steps of the ladder, the card, one line of arithmetic per component,
 /// the total. An unpriced query explains itself too. `book` must come from LoadPriceBook.
 absl::StatusOr<std::string> Explain(const PriceBook& book, const Query& query);

@@ -48,7 +48,8 @@ absl::StatusOr<PicoUsd> ParseUsd(std::string_view decimal) {
   const bool has_point = point != std::string_view::npos;
   const std::string_view fraction = has_point ? decimal.substr(point + 1) : std::string_view();
   if (decimal.empty()) return BadDecimal(decimal, "it is empty");
-  if (decimal.front() == '-') return BadDecimal(decimal, "it is negative");
+  if (decimal.front() == '-')
+    return BadDecimal(decimal, "it is negative; leave the line out when the price is unknown");
   const auto all_digits = [](std::string_view text) {
     return std::all_of(text.begin(), text.end(), IsDigit);
   };

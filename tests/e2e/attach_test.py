@@ -53,6 +53,60 @@ class AttachTest(harness.SondeCase):
         entries = {e["id"]: e for e in self.simulator.new_entries(3)}
         self.assertEqual([r["request_id"] for r in found], [entries["attach-1"]["request_id"]])
 
+    def test_a_tree_of_programs(self):
+        """A shell whose child calls: without --tree the child that is there already is not watched,
+        with it its calls are."""
+        calls = [cases.call("openai", f"tree-{n}") for n in range(2)]
+        plan = self.client_plan(calls)
+        code = (f"import sys; sys.path.insert(0, {str(harness.HERE / 'clients')!r})\n"
+                f"import json, sdk_client\nplan = json.load(open({str(plan)!r}))\n"
+                "client = sdk_client.Sync(plan)\nprint('ready', flush=True)\n"
+                "for call in plan['calls']:\n"
+                "    sys.stdin.readline(); client.make(call); print('called', flush=True)\n"
+                "sys.stdin.readline()\n")
+        program = subprocess.Popen(["sh", "-c", '"$@"; exit 3', "sh", harness.PYTHON, "-c", code],
+                                   cwd=self.folder, text=True, env=self.environment(),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.DEVNULL)
+        self.addCleanup(harness.end_process, program)
+        self.assertEqual(program.stdout.readline(), "ready\n")
+        self.assertTrue(harness.children_of(program.pid), "no child to be found")
+        for flags, seen in (([], 0), (["--tree"], 1)):
+            records, err_path = self.folder / "records.jsonl", self.folder / "err"
+            with open(err_path, "w") as err:
+                sonde = self.start(["attach", "--pid", program.pid, *flags, "-o", records,
+                                    *self.simulator.provider_flags], stderr=err)
+            wait_for(lambda: "attached" in err_path.read_text(), "sonde to say it is attached")
+            program.stdin.write("\n")
+            program.stdin.flush()
+            self.until_called(program)
+            if seen:
+                wait_for(lambda: len(harness.read_records(records)) == seen, "the child's call")
+            sonde.send_signal(signal.SIGINT)
+            sonde.communicate(timeout=30)
+            self.assertEqual(sonde.returncode, 0)
+            self.assertRegex(err_path.read_text(), harness.BILL)
+            found = harness.read_records(records)
+            self.assertEqual(len(found), seen, err_path.read_text())
+        entries = {e["id"]: e for e in self.simulator.new_entries(2)}
+        self.assertEqual(found[0]["request_id"], entries["tree-1"]["request_id"])
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.assertEqual(program.wait(30), 3, "the program noticed")
+
+    def test_the_program_s_end_ends_sonde(self):
+        program = subprocess.Popen(["sh", "-c", "read x"], stdin=subprocess.PIPE)
+        self.addCleanup(harness.end_process, program)
+        err_path = self.folder / "err"
+        with open(err_path, "w") as err:
+            sonde = self.start(["attach", "--pid", program.pid], stderr=err)
+        wait_for(lambda: "attached" in err_path.read_text(), "sonde to say it is attached")
+        program.stdin.write(b"\n")
+        program.stdin.flush()
+        sonde.communicate(timeout=30)
+        self.assertEqual(sonde.returncode, 0)
+        self.assertRegex(err_path.read_text(), harness.BILL)
+
     def until_called(self, program):
         while (line := program.stdout.readline()) != "called\n":
             self.assertNotEqual(line, "", "the program ended")

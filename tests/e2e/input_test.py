@@ -51,7 +51,8 @@ class PricesTest(harness.SondeCase):
             "cut": good[:-20], "not json": "prices!", "empty": "", "list": "[]",
             "schema": good.replace("pricebook/1", "pricebook/9"),
             "currency": good.replace('"USD"', '"EUR"'),
-            "negative": good.replace('"2"', '"-2"'), "number": good.replace('"2"', "2.5"),
+            "negative": good.replace('"2"', '"-2"'), "minus one": good.replace('"2"', "-1"),
+            "number": good.replace('"2"', "2.5"),
             "exponent": good.replace('"2"', '"2e1"'), "word": good.replace('"2"', '"two"'),
             "absurd": good.replace('"2"', '"99999999"'),
             "unknown": good.replace('"output"', '"outptu"')}
@@ -70,6 +71,16 @@ class PricesTest(harness.SondeCase):
         shown = self.sonde(["prices", "show", "--of", "openai", "gpt-5-mini"])
         self.assertEqual(shown.status, 0, shown.stderr)
         self.assertIn("gpt-5-mini", shown.stdout)
+        for words in (["show", "gpt-5-mini"], ["show", "openai", "gpt-5-mini"],
+                      ["show", "OpenAI", "gpt-5-mini-2025-08-07"], ["explain", "openai",
+                      "gpt-5-mini", "input=1000", "output=10"], ["explain", "--provider",
+                      "api.openai.com", "--model", "gpt-5-mini", "--usage", "input=1000"]):
+            shown = self.sonde(["prices", *words])
+            self.assertEqual(shown.status, 0, (words, shown.stderr))
+            self.assertIn("gpt-5-mini", shown.stdout)
+        for words in (["show", "gpt-5-minx"], ["explain"], ["explain", "openai", "gpt-5", "x=1"],
+                      ["explain", "openai", "gpt-5", "again"]):
+            self.assertEqual(self.sonde(["prices", *words]).status, 2, words)
         good = self.folder_with(json.dumps(self.GOOD)) / "50-mine.json"
         self.assertEqual(self.sonde(["prices", "check", good]).status, 0)
 
@@ -86,13 +97,21 @@ class SurroundingsTest(harness.SondeCase):
         self.assertFalse(marker.exists(), "the command ran unseen")
 
     def test_inside_another_pid_namespace(self):
-        run = self.sonde_in(["unshare", "--pid", "--fork", "--mount-proc"],
-                            ["run", "--", "/usr/bin/python3", "-c", "import ssl"])
-        if run.returncode == 0:   # pids are translated
-            self.assertRegex(run.stderr, harness.BILL)
-        else:
-            self.assertEqual(run.returncode, 125)
+        marker = self.folder / "ran"
+        for prefix in (["unshare", "--pid", "--fork", "--mount-proc"], ["unshare", "-pf"]):
+            run = self.sonde_in(prefix, ["run", "--", "touch", marker])
+            self.assertEqual(run.returncode, 125, run.stderr)
             self.assertRegex(run.stderr, r"(?i)pid namespace")
+            self.assertLessEqual(len(run.stderr.splitlines()), 4, run.stderr)
+            self.assertFalse(marker.exists(), "the command ran unseen")
+
+    def test_root_without_its_privileges(self):
+        """As in a container: uid 0, and none of its capabilities."""
+        run = self.sonde_in(["setpriv", "--bounding-set=-all", "--inh-caps=-all"],
+                            ["run", "--", "true"])
+        self.assertEqual(run.returncode, 125, run.stderr)
+        self.assertRegex(run.stderr, r"(?i)root|privilege|cap_|sudo")
+        self.assertLessEqual(len(run.stderr.splitlines()), 4, run.stderr)
 
     def test_without_btf(self):
         hide = 'mount -t tmpfs none /sys/kernel/btf && exec "$@"'

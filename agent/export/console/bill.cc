@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "agent/export/console/display.h"
+#include "agent/export/notional.h"
 
 namespace sonde::exporter::console {
 namespace {
@@ -31,9 +32,25 @@ void AddMoney(pricing::PicoUsd& sum, pricing::PicoUsd amount) {
   }
 }
 
-bool IsNotional(const calls::Call& call) {
-  return call.billing_mode == calls::BillingMode::kPlan ||
-         call.billing_mode == calls::BillingMode::kCapacity;
+/// What a lower bound leaves out.
+void AddWhyPartial(const calls::Call& call, std::set<std::string>& why) {
+  const size_t before = why.size();
+  bool said = false;
+  const auto say = [&](std::string text) {
+    why.insert(std::move(text));
+    said = true;
+  };
+  for (const pricing::Component& component : call.quote.components) {
+    if (!component.amount) {
+      say("no price for " + std::string(pricing::UnitName(component.unit)));
+    }
+  }
+  const dialects::TokenUsage& usage = call.response.usage;
+  if (call.response.usage_is_partial) say("the stream ended before its final usage");
+  if (usage.write_split_unknown) say("the time to live of cache writes was not stated");
+  if (!usage.total_input()) say("input tokens were not stated");
+  if (!usage.output) say("output tokens were not stated");
+  if (!said && why.size() == before) say("part of the usage is not known");
 }
 
 }  // namespace
@@ -53,6 +70,9 @@ void BillRow::Add(const calls::Call& call) {
   }
   if (!call.quote.total || call.quote.status == pricing::CostStatus::kUnpriced) {
     if (!IsUnbilledError(call)) ++unpriced;
+  } else if (IsNotional(call)) {
+    ++notional;
+    AddMoney(notional_cost, *call.quote.total);
   } else if (call.quote.status == pricing::CostStatus::kEstimated) {
     ++estimated;
     AddMoney(estimated_cost, *call.quote.total);
@@ -60,9 +80,6 @@ void BillRow::Add(const calls::Call& call) {
       estimated_input += Count(call.estimated->total_input());
       estimated_output += Count(call.estimated->output);
     }
-  } else if (IsNotional(call)) {
-    ++notional;
-    AddMoney(notional_cost, *call.quote.total);
   } else {
     ++priced;
     AddMoney(cost, *call.quote.total);
@@ -70,12 +87,62 @@ void BillRow::Add(const calls::Call& call) {
   }
 }
 
-void Bill::Add(const calls::Call& call) {
-  std::pair<std::string, std::string> key{Sanitize(call.provider, kNameBytes), BilledModel(call)};
+void BillRow::Add(const BillRow& other) {
+  calls += other.calls;
+  errors += other.errors;
+  input += other.input;
+  cached += other.cached;
+  output += other.output;
+  without_usage += other.without_usage;
+  priced += other.priced;
+  partial += other.partial;
+  AddMoney(cost, other.cost);
+  estimated += other.estimated;
+  estimated_input += other.estimated_input;
+  estimated_output += other.estimated_output;
+  AddMoney(estimated_cost, other.estimated_cost);
+  notional += other.notional;
+  AddMoney(notional_cost, other.notional_cost);
+  unpriced += other.unpriced;
+  first.Add(other.first);
+  duration.Add(other.duration);
+}
+
+/// A failed call has only the name on the wire. Once a call with that name was found in the price
+/// book, both belong to one row, whichever came first.
+void Bill::LearnNames(const Key& row, const calls::Call& call) {
+  for (const std::string& name : {call.request.model, call.response.model}) {
+    const Key wire{row.first, Sanitize(name, kNameBytes)};
+    if (name.empty() || wire == row || (!names_.contains(wire) && names_.size() >= 4 * kRows)) {
+      continue;
+    }
+    const auto [learned, is_new] = names_.emplace(wire, row.second);
+    if (!is_new && learned->second != row.second) learned->second.clear();
+    const auto other = rows_.find(wire);
+    if (!is_new || other == rows_.end() || other->second.in_book) continue;
+    rows_[row].Add(other->second);
+    rows_.erase(other);
+  }
+}
+
+BillRow& Bill::RowOf(const calls::Call& call) {
+  Key key{Sanitize(call.provider, kNameBytes), BilledModel(call)};
+  const bool in_book = !call.quote.model.empty();
+  if (!in_book) {
+    const auto learned = names_.find(key);
+    if (learned != names_.end() && !learned->second.empty()) key.second = learned->second;
+  }
   if (!rows_.contains(key) && rows_.size() >= kRows) key = {"", std::string(kOther)};
   BillRow& row = rows_[key];
   row.provider = key.first;
   row.model = key.second;
+  row.in_book = row.in_book || in_book;
+  if (in_book && !key.first.empty()) LearnNames(key, call);
+  return row;
+}
+
+void Bill::Add(const calls::Call& call) {
+  BillRow& row = RowOf(call);
   const uint64_t unpriced_before = total_.unpriced;
   row.Add(call);
   total_.Add(call);
@@ -86,11 +153,7 @@ void Bill::Add(const calls::Call& call) {
     if (!unpriced_.contains(why) && unpriced_.size() >= kReasons) why = {reason, "(others)"};
     ++unpriced_[why];
   }
-  if (call.quote.status == pricing::CostStatus::kPartial) {
-    for (const pricing::Component& component : call.quote.components) {
-      if (!component.amount) missing_units_.emplace(pricing::UnitName(component.unit));
-    }
-  }
+  if (call.quote.status == pricing::CostStatus::kPartial) AddWhyPartial(call, why_partial_);
   if (!call.incomplete.empty()) ++incomplete_calls_;
   for (calls::Incomplete reason : call.incomplete) {
     ++incomplete_[std::string(calls::IncompleteName(reason))];

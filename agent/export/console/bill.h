@@ -37,11 +37,13 @@ struct BillRow {
   pricing::PicoUsd estimated_cost = 0;
   uint64_t notional = 0;  ///< Calls on a plan or reserved capacity: nobody is billed for them.
   pricing::PicoUsd notional_cost = 0;
+  bool in_book = false;   ///< `model` is the price book's name.
   uint64_t unpriced = 0;  ///< Calls whose cost is not known, errors that nobody bills left out.
   Samples first;          ///< Time to first chunk of streams that succeeded.
   Samples duration;       ///< Of calls that succeeded.
 
   void Add(const calls::Call& call);
+  void Add(const BillRow& other);
 };
 
 /// What the bill says beside the sums; filled by whoever ran the capture.
@@ -56,6 +58,7 @@ struct BillFacts {
   std::vector<LateFile> late;
   uint64_t still_running = 0;         ///< Descendants that outlived the command.
   std::vector<std::string> silence;   ///< When no call was seen: why, line by line.
+  std::string next;                   ///< Else, the command to type next for what was not seen.
   std::vector<std::string> warnings;  ///< Spans not delivered, a file not written, ...
   std::string price_book;             ///< Version.
 };
@@ -91,10 +94,16 @@ class Bill {
   uint64_t open_at_end() const { return open_at_end_; }
 
  private:
-  std::map<std::pair<std::string, std::string>, BillRow> rows_;
+  using Key = std::pair<std::string, std::string>;  ///< Provider, model.
+  BillRow& RowOf(const calls::Call& call);
+  void LearnNames(const Key& row, const calls::Call& call);
+
+  std::map<Key, BillRow> rows_;
   BillRow total_;
   std::map<std::pair<std::string, std::string>, uint64_t> unpriced_;
-  std::set<std::string> missing_units_;
+  /// Names on the wire -> the price book's model; empty when there is more than one.
+  std::map<Key, std::string> names_;
+  std::set<std::string> why_partial_;
   std::map<std::string, uint64_t> incomplete_;
   std::vector<calls::Notice> notices_;
   uint64_t incomplete_calls_ = 0;

@@ -103,6 +103,67 @@ TEST(BillTest, TheTotalIsTheSumOfTheRows) {
   EXPECT_EQ(bill.total().cost, 2 * 706'600'000LL + 3'105'000'000LL);
 }
 
+TEST(BillTest, AModelThatFailedFirstHasOneRow) {
+  calls::Call failed = MakeRateLimited();
+  failed.quote.model.clear();
+  failed.request.model = "gpt-5-mini-2025-08-07";
+  failed.response.model.clear();
+  calls::Call good = MakeOpenAiStream();
+  good.request.model = failed.request.model;
+  for (const auto& order : {std::vector{failed, good, failed}, std::vector{good, failed, failed}}) {
+    Bill bill;
+    for (const calls::Call& call : order) bill.Add(call);
+    ASSERT_EQ(bill.rows().size(), 1U);
+    EXPECT_EQ(bill.rows()[0]->model, "gpt-5-mini");
+    EXPECT_EQ(bill.rows()[0]->calls, 3U);
+    EXPECT_EQ(bill.rows()[0]->errors, 2U);
+    EXPECT_EQ(bill.rows()[0]->duration.count(), 1U);
+  }
+}
+
+TEST(BillTest, ARouterSNameJoinsNothing) {
+  calls::Call one = MakeOpenAiStream();
+  one.request.model = "auto";
+  calls::Call two = one;
+  two.response.model = two.quote.model = "gpt-4o";
+  calls::Call failed = MakeRateLimited();
+  failed.quote.model.clear();
+  failed.request.model = "auto";
+  failed.response.model.clear();
+  Bill bill;
+  for (const calls::Call& call : {one, two, failed}) bill.Add(call);
+  EXPECT_EQ(bill.rows().size(), 3U);
+}
+
+TEST(BillTest, SaysWhyACostIsALowerBound) {
+  calls::Call call = MakeOpenAiStream();
+  call.quote.status = pricing::CostStatus::kPartial;
+  call.response.usage_is_partial = true;
+  Bill bill;
+  bill.Add(call);
+  EXPECT_THAT(bill.Format(Facts(), {.width = 200}),
+              HasSubstr("1 call at a lower bound: the stream ended before its final usage\n"));
+  call.response.usage_is_partial = false;
+  call.response.usage.output.reset();
+  bill.Add(call);
+  EXPECT_THAT(bill.Format(Facts(), {.width = 200}), HasSubstr("; the stream ended"));
+  EXPECT_THAT(bill.Format(Facts(), {.width = 200}), HasSubstr("output tokens were not stated"));
+}
+
+TEST(BillTest, WhatNobodyIsBilledForIsInNoSum) {
+  for (const auto status : {pricing::CostStatus::kComputed, pricing::CostStatus::kPartial,
+                            pricing::CostStatus::kEstimated}) {
+    calls::Call call = MakeOpenAiStream();
+    call.billing_mode = calls::BillingMode::kPlan;
+    call.quote.status = status;
+    Bill bill;
+    bill.Add(call);
+    EXPECT_EQ(bill.total().cost, 0);
+    EXPECT_EQ(bill.total().estimated_cost, 0);
+    EXPECT_EQ(bill.total().notional_cost, *call.quote.total);
+  }
+}
+
 TEST(BillTest, RowsAreBounded) {
   Bill bill;
   calls::Call call = MakeOpenAiStream();

@@ -166,8 +166,9 @@ class Remarks {
 std::string Unseen(const calls::Unseen& unseen) {
   std::string text = Plural(unseen.connections, "connection") + " to ";
   text += unseen.host.empty() ? "an unknown host" : Sanitize(unseen.host);
-  text += unseen.provider_host ? " (a model provider), " : ", ";
-  text += unseen.kind;
+  if (unseen.provider_host) text += " (a model provider)";
+  // Other kinds are the reason themselves.
+  if (unseen.kind == "tls") text += ", tls";
   if (unseen.process) {
     text += ", " + Sanitize(unseen.process->display_name) + "[" +
             std::to_string(unseen.process->id.pid) + "]";
@@ -219,7 +220,7 @@ bool IsUnseenProtocol(const calls::Notice& notice, const BillFacts& facts) {
   });
 }
 
-void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& missing) {
+void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& why_partial) {
   const BillRow& total = bill.total();
   if (total.estimated > 0) {
     remarks.Add("estimated",
@@ -232,10 +233,9 @@ void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& m
                                 " on a plan or reserved capacity; not in the total");
   }
   if (total.partial > 0) {
-    std::string units;
-    for (const std::string& unit : missing) units += (units.empty() ? "" : ", ") + unit;
-    remarks.Add("partial",
-                Plural(total.partial, "call") + " at a lower bound: no price for " + units,
+    std::string why;
+    for (const std::string& reason : why_partial) why += (why.empty() ? "" : "; ") + reason;
+    remarks.Add("partial", Plural(total.partial, "call") + " at a lower bound: " + why,
                 Colour::kYellow);
   }
   AddList(remarks, "unpriced", bill.unpriced(), [](const auto& entry) {
@@ -259,14 +259,18 @@ std::string Bill::Format(const BillFacts& facts, const LineStyle& style) const {
     remarks.Add(label, Sanitize(line, kLongestLine), Colour::kBold);
     label = "";
   }
-  AddMoney(remarks, *this, missing_units_);
+  AddMoney(remarks, *this, why_partial_);
   if (incomplete_calls_ > 0) {
     remarks.Add("incomplete", Plural(incomplete_calls_, "call") + ": " + Counts(incomplete_),
                 Colour::kYellow);
   }
   uint64_t unseen = 0;
   for (const calls::Unseen& entry : facts.unseen) unseen += entry.connections;
-  AddList(remarks, "unseen", Worth(facts.unseen), Unseen);
+  const std::vector<calls::Unseen> worth = Worth(facts.unseen);
+  AddList(remarks, "unseen", worth, Unseen);
+  if (!worth.empty() && !facts.next.empty()) {
+    remarks.Add("next", Sanitize(facts.next, kLongestLine), Colour::kCyan);
+  }
   if (!facts.losses.empty()) remarks.Add("lost", Counts(facts.losses), Colour::kYellow);
   AddList(remarks, "late", facts.late, [](const BillFacts::LateFile& file) {
     return Sanitize(file.path) + " in " + Sanitize(file.process) + ": probes in " +

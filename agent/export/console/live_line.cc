@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "agent/export/console/display.h"
+#include "agent/export/notional.h"
 #include "agent/export/text.h"
 
 namespace sonde::exporter::console {
@@ -248,9 +249,7 @@ std::string CostText(const calls::Call& call) {
   std::string text = "$" + pricing::FormatUsd(*call.quote.total);
   if (call.quote.status == CostStatus::kEstimated) text = "~" + text;
   if (call.quote.status == CostStatus::kPartial) text = ">=" + text;
-  const bool notional = call.billing_mode == calls::BillingMode::kPlan ||
-                        call.billing_mode == calls::BillingMode::kCapacity;
-  if (notional) {
+  if (IsNotional(call)) {
     text = "(" + text + " " + std::string(calls::BillingModeName(call.billing_mode)) + ")";
   }
   return text;

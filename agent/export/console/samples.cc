@@ -23,6 +23,11 @@ void Samples::Add(uint64_t value) {
   if (slot < kLimit) values_[slot] = value;
 }
 
+void Samples::Add(const Samples& other) {
+  for (uint64_t value : other.values_) Add(value);
+  count_ += other.count_ - other.values_.size();
+}
+
 std::optional<uint64_t> Samples::Percentile(unsigned percent) const {
   if (values_.empty()) return std::nullopt;
   std::vector<uint64_t> sorted = values_;

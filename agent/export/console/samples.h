@@ -16,6 +16,8 @@ class Samples {
   static constexpr size_t kLimit = 16384;
 
   void Add(uint64_t value);
+  /// Those of two sets; when `other` is a sample, an approximation.
+  void Add(const Samples& other);
   uint64_t count() const { return count_; }
   bool exact() const { return count_ <= kLimit; }
   /// Nearest rank: the smallest value that at least `percent` of the values do not exceed.

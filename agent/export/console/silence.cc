@@ -32,25 +32,32 @@ std::string Libraries(const std::vector<calls::LibraryStatus>& libraries) {
   return text;
 }
 
-std::string Traffic(const calls::ProcessCapture& process) {
+std::string Traffic(const calls::ProcessCapture& process, const std::vector<calls::Unseen>& all) {
   std::string text;
-  const auto add = [&](uint64_t count, std::string_view noun, std::string_view state) {
+  const auto add = [&](uint64_t count, std::string_view noun, const std::string& state) {
     if (count == 0) return;
-    text += (text.empty() ? "" : ", ") + Plural(count, noun) + std::string(state);
+    text += (text.empty() ? "" : ", ") + Plural(count, noun) + state;
   };
   add(process.plaintext_connections, "TLS connection", " read");
   add(process.plain_http_connections, "plain HTTP connection", "");
-  add(process.unseen_connections, "connection", " not read");
+  for (const calls::Unseen& unseen : all) {
+    if (!unseen.process || !process.process || !(unseen.process->id == process.process->id)) {
+      continue;
+    }
+    add(unseen.connections, "connection",
+        " not read (" + unseen.kind + " to " +
+            (unseen.host.empty() ? "an unknown host" : unseen.host) + ")");
+  }
   if (text.empty()) return "no connection";
   return text + (process.unseen_connections == 0 ? ", no call to a model in them" : "");
 }
 
-std::string Describe(const calls::ProcessCapture& capture) {
+std::string Describe(const calls::ProcessCapture& capture, const std::vector<calls::Unseen>& all) {
   std::string name = "process";
   if (capture.process) {
     name = capture.process->display_name + "[" + std::to_string(capture.process->id.pid) + "]";
   }
-  return name + ": " + Libraries(capture.libraries) + "; " + Traffic(capture);
+  return name + ": " + Libraries(capture.libraries) + "; " + Traffic(capture, all);
 }
 
 bool AnyUnseen(const SilenceFacts& facts, std::string_view kind) {
@@ -67,7 +74,18 @@ bool AnyLate(const SilenceFacts& facts) {
   return false;
 }
 
+/// curl can be told on the spot.
+std::string WithHttp1(const std::string& again) {
+  constexpr std::string_view kCurl = "-- curl ";
+  const size_t at = again.find(kCurl);
+  if (at == std::string::npos) return "";
+  return again.substr(0, at) + "-- curl --http1.1 " + again.substr(at + kCurl.size());
+}
+
 std::string Advice(const SilenceFacts& facts) {
+  if (facts.replay) {
+    return "this file holds no more than that; to capture again: sonde record -o FILE -- CMD";
+  }
   const bool connected = std::any_of(
       facts.processes.begin(), facts.processes.end(), [](const calls::ProcessCapture& process) {
         return process.plaintext_connections + process.plain_http_connections +
@@ -75,9 +93,10 @@ std::string Advice(const SilenceFacts& facts) {
                0;
       });
   if (AnyUnseen(facts, "http/2")) {
+    const std::string direct = WithHttp1(facts.again);
+    if (!direct.empty()) return "HTTP/2 is not decoded yet: " + direct;
     return "HTTP/2 is not decoded yet; let the client speak HTTP/1.1 (curl --http1.1, httpx "
-           "without "
-           "http2=True) and repeat: " +
+           "without http2=True) and repeat: " +
            facts.again;
   }
   if (AnyUnseen(facts, "quic")) {
@@ -100,6 +119,13 @@ std::string Advice(const SilenceFacts& facts) {
 
 }  // namespace
 
+std::string NextStep(const SilenceFacts& facts) {
+  std::string advice = Advice(facts);
+  // Without a command to repeat.
+  while (advice.ends_with(' ') || advice.ends_with(':')) advice.pop_back();
+  return advice;
+}
+
 std::vector<std::string> ExplainSilence(const SilenceFacts& facts) {
   std::vector<std::string> lines = {"no call to a model provider was seen in " +
                                     Plural(facts.processes_seen, "process")};
@@ -109,14 +135,12 @@ std::vector<std::string> ExplainSilence(const SilenceFacts& facts) {
       lines.push_back("and " + std::to_string(facts.processes.size() - kListed) + " more");
       break;
     }
-    lines.push_back(Describe(process));
+    lines.push_back(Describe(process, facts.unseen));
   }
   if (facts.processes.empty()) {
     lines.push_back("no TLS library was mapped and no connection was opened");
   }
-  std::string advice = Advice(facts);
-  while (advice.ends_with(' ') || advice.ends_with(':')) advice.pop_back();
-  lines.push_back("next: " + advice);
+  lines.push_back("next: " + NextStep(facts));
   return lines;
 }
 

@@ -16,9 +16,13 @@ struct SilenceFacts {
   std::vector<calls::Unseen> unseen;
   uint64_t processes_seen = 0;  ///< All selected ones, also those that did nothing of interest.
   bool sockets = true;          ///< Plain HTTP was looked at.
-  /// The command line to repeat, as typed: "sonde run -- python agent.py". Empty for a replay.
+  bool replay = false;          ///< Of a capture file: nothing can be repeated.
+  /// The command line to repeat, as typed: "sonde run -- python agent.py". May be empty.
   std::string again;
 };
+
+/// The command to type next, for what was not seen.
+std::string NextStep(const SilenceFacts& facts);
 
 /// Lines for the bill, the advice last. Text from outside is not yet sanitised.
 std::vector<std::string> ExplainSilence(const SilenceFacts& facts);

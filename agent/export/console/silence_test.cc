@@ -57,6 +57,34 @@ TEST(SilenceTest, ProtocolsAreNamed) {
   }
 }
 
+TEST(SilenceTest, SaysWhichConnectionsOfAProcessWereNotRead) {
+  SilenceFacts facts{.processes = {Process()}, .processes_seen = 1};
+  facts.processes[0].unseen_connections = 3;
+  facts.unseen.push_back({.process = facts.processes[0].process,
+                          .kind = "http/2",
+                          .host = "api.openai.com",
+                          .connections = 2});
+  facts.unseen.push_back({.process = facts.processes[0].process, .kind = "quic", .connections = 1});
+  EXPECT_THAT(ExplainSilence(facts)[1],
+              HasSubstr("2 connections not read (http/2 to api.openai.com), 1 connection not read "
+                        "(quic to an unknown host)"));
+}
+
+TEST(SilenceTest, CurlIsToldOnTheSpot) {
+  SilenceFacts facts{.processes = {Process()},
+                     .processes_seen = 1,
+                     .again = "sonde run -- curl -sS https://api.openai.com/"};
+  facts.unseen.push_back({.kind = "http/2", .host = "api.openai.com", .connections = 1});
+  EXPECT_EQ(NextStep(facts),
+            "HTTP/2 is not decoded yet: sonde run -- curl --http1.1 -sS https://api.openai.com/");
+}
+
+TEST(SilenceTest, AReplayCannotBeRepeated) {
+  SilenceFacts facts{.processes_seen = 1, .replay = true};
+  EXPECT_THAT(ExplainSilence(facts).back(), HasSubstr("sonde record"));
+  EXPECT_THAT(ExplainSilence(facts).back(), ::testing::Not(HasSubstr("attach")));
+}
+
 TEST(SilenceTest, WithoutSocketsPlainHttpWasNotLookedAt) {
   EXPECT_THAT(ExplainSilence({.processes_seen = 1, .sockets = false, .again = "x"}).back(),
               HasSubstr("without --no-sockets"));

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "agent/export/notional.h"
 #include "agent/export/otlp/attributes.h"
 #include "agent/export/text.h"
 #include "agent/pricing/money.h"
@@ -140,10 +141,6 @@ void PutUsage(AttributeList& out, const calls::Call& call) {
   out.Integer(kEstimatedOutputTokens, call.estimated->output);
 }
 
-bool NobodyIsBilled(calls::BillingMode mode) {
-  return mode == calls::BillingMode::kPlan || mode == calls::BillingMode::kCapacity;
-}
-
 void PutExactCost(AttributeList& out, pricing::PicoUsd amount, std::string_view source) {
   out.Number(kCostAmount, Usd(amount));
   out.Text(kCostCurrency, kCurrency);
@@ -155,14 +152,14 @@ void PutAmount(AttributeList& out, const calls::Call& call) {
   using pricing::CostStatus;
   if (!call.quote.total) return;
   const pricing::PicoUsd total = *call.quote.total;
+  if (IsNotional(call)) {
+    out.Number(kCostNotional, Usd(total));
+    return;
+  }
   switch (call.quote.status) {
     case CostStatus::kProvider:
     case CostStatus::kComputed:
-      if (NobodyIsBilled(call.billing_mode)) {
-        out.Number(kCostNotional, Usd(total));
-      } else {
-        PutExactCost(out, total, call.quote.status == CostStatus::kProvider ? "provider" : "local");
-      }
+      PutExactCost(out, total, call.quote.status == CostStatus::kProvider ? "provider" : "local");
       return;
     case CostStatus::kGateway:
       out.Number(kCostGateway, Usd(total));
