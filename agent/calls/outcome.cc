@@ -33,7 +33,9 @@ bool IsOver(const Ending& ending, const Call& call) {
 }
 
 events::MonoNs EndTime(const Ending& ending, const Call& call, bool over) {
-  if (FramingIsWhole(ending) && ending.by != EndedBy::kLocal) return ending.response_end_ns;
+  // A body that only the process's own close delimits ended with its last event or byte.
+  const bool by_close = ending.by == EndedBy::kLocal && ending.response_end_ns >= ending.ns;
+  if (FramingIsWhole(ending) && !by_close) return ending.response_end_ns;
   if (over && call.response.terminal) return call.response.terminal->end_ns;
   if (over && ending.last_byte_ns != 0) return ending.last_byte_ns;
   if (ending.by != EndedBy::kNobody) return ending.ns;

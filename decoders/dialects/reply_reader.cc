@@ -47,7 +47,9 @@ ReplyReader::ReplyReader(const json::Schema* request_schema, json::Handler* requ
     : request_body_(request_schema, request_handler),
       sse_(this),
       event_(response_schema, response_handler),
-      body_(response_schema, response_handler) {}
+      body_(response_schema, response_handler) {
+  event_.ExpectLikeBeginnings();
+}
 
 // ---- The request.
 

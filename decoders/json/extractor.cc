@@ -116,11 +116,14 @@ void Extractor::Reset() {
   skip_depth_ = 0;
   pending_bytes_ = 0;
   capture_.clear();
+  recorded_from_ = nullptr;
 }
 
 void Extractor::Feed(std::string_view bytes) {
   const char* p = bytes.data();
   const char* const end = p + bytes.size();
+  if (beginning_ && p < end && state_ == State::kBegin && bom_bytes_ == 0)
+    p = TakeBeginning(p, end);
   while (p < end) {
     // The way of most members: what follows is a comma and another key.
     if (state_ == State::kAfter && end - p > 1 && p[0] == ',' && p[1] == '"' &&
@@ -130,6 +133,77 @@ void Extractor::Feed(std::string_view bytes) {
       p = Step(p, end);
     }
   }
+  recorded_from_ = nullptr;
+}
+
+// ---- Beginnings.
+
+/// Passes over a beginning that is known; else has this one recorded.
+const char* Extractor::TakeBeginning(const char* p, const char* end) {
+  const Beginning& known = *beginning_;
+  if (!beginning_->Starts({p, static_cast<size_t>(end - p)})) {
+    beginning_->Clear();
+    recorded_from_ = beginning_->Pays() ? p : nullptr;
+    return p;
+  }
+  for (const Beginning::Step& step : known) {
+    const Kind kind{step.kind};
+    switch (step.told) {
+      case Beginning::Told::kStart:
+        handler_->OnStart(step.tag, kind);
+        break;
+      case Beginning::Told::kEnd:
+        handler_->OnEnd(step.tag, kind);
+        break;
+      case Beginning::Told::kScalar:
+        handler_->OnScalar(step.tag, {kind, step.boolean, step.truncated, known.text(step)});
+        break;
+    }
+  }
+  std::copy_n(beginning_frames_.begin(), beginning_depth_, frames_.begin());
+  depth_ = beginning_depth_;
+  node_ = beginning_node_;
+  state_ = State::kValue;
+  return p + known.size();
+}
+
+/// A wanted text comes at `end`: what is before it is the beginning.
+void Extractor::KeepBeginning(const char* end) {
+  beginning_->Keep({recorded_from_, static_cast<size_t>(end - recorded_from_)});
+  beginning_frames_ = frames_;
+  beginning_depth_ = depth_;
+  beginning_node_ = node_;
+  recorded_from_ = nullptr;
+}
+
+void Extractor::Record(const Beginning::Step& step, std::string_view text) {
+  if (!beginning_->Add(step, text)) recorded_from_ = nullptr;
+}
+
+void Extractor::TellStart(Tag tag, Kind kind) {
+  if (recorded_from_ != nullptr) {
+    Record({.told = Beginning::Told::kStart, .kind = static_cast<uint8_t>(kind), .tag = tag}, {});
+  }
+  handler_->OnStart(tag, kind);
+}
+
+void Extractor::TellEnd(Tag tag, Kind kind) {
+  if (recorded_from_ != nullptr) {
+    Record({.told = Beginning::Told::kEnd, .kind = static_cast<uint8_t>(kind), .tag = tag}, {});
+  }
+  handler_->OnEnd(tag, kind);
+}
+
+void Extractor::TellScalar(Tag tag, const Scalar& scalar) {
+  if (recorded_from_ != nullptr) {
+    Record({.told = Beginning::Told::kScalar,
+            .kind = static_cast<uint8_t>(scalar.kind),
+            .boolean = scalar.boolean,
+            .truncated = scalar.truncated,
+            .tag = tag},
+           scalar.text);
+  }
+  handler_->OnScalar(tag, scalar);
 }
 
 bool Extractor::Finish() {
@@ -203,6 +277,7 @@ const char* Extractor::ReadValue(const char* p, const char* end) {
   switch (*p) {
     case '"': {
       BeginString();
+      if (recorded_from_ != nullptr && use_ == Use::kText) KeepBeginning(p);
       return ReadString(p + 1, end);
     }
     case '{':
@@ -220,7 +295,7 @@ const char* Extractor::ReadValue(const char* p, const char* end) {
 const char* Extractor::Open(char bracket, const char* p) {
   const bool array = bracket == '[';
   const Schema::Node& node = schema_->node(node_);
-  if (node.tag != 0) handler_->OnStart(node.tag, array ? Kind::kArray : Kind::kObject);
+  if (node.tag != 0) TellStart(node.tag, array ? Kind::kArray : Kind::kObject);
   const bool enter = array ? node.element != Schema::kNone : node.has_keys;
   if (!enter) {
     state_ = State::kSkip;
@@ -240,7 +315,7 @@ void Extractor::Close() {
   const Frame frame = frames_[--depth_];
   const Tag tag = schema_->node(frame.node).tag;
   ValueDone();
-  if (tag != 0) handler_->OnEnd(tag, frame.array ? Kind::kArray : Kind::kObject);
+  if (tag != 0) TellEnd(tag, frame.array ? Kind::kArray : Kind::kObject);
 }
 
 void Extractor::ValueDone() { state_ = depth_ == 0 ? State::kDone : State::kAfter; }
@@ -311,8 +386,8 @@ const char* Extractor::ReadString(const char* p, const char* end) {
       if (fresh && p == begin && use_ == Use::kCapture && !in_key_ && !truncated_ &&
           static_cast<size_t>(stop - p) <= limit_) {
         ValueDone();
-        handler_->OnScalar(schema_->node(node_).tag,
-                           {Kind::kString, false, false, {p, static_cast<size_t>(stop - p)}});
+        TellScalar(schema_->node(node_).tag,
+                   {Kind::kString, false, false, {p, static_cast<size_t>(stop - p)}});
         return stop + 1;
       }
       if (stop > p && use_ != Use::kPass) Piece({p, static_cast<size_t>(stop - p)});
@@ -452,7 +527,7 @@ void Extractor::EndString() {
     FlushText();
     handler_->OnTextEnd(tag);
   } else {
-    handler_->OnScalar(tag, {Kind::kString, false, truncated_, capture_});
+    TellScalar(tag, {Kind::kString, false, truncated_, capture_});
   }
 }
 
@@ -489,7 +564,7 @@ bool Extractor::EndScalar(std::string_view text) {
   }
   const Tag tag = schema_->node(node_).tag;
   ValueDone();
-  if (tag != 0) handler_->OnScalar(tag, scalar);
+  if (tag != 0) TellScalar(tag, scalar);
   return true;
 }
 
@@ -574,7 +649,7 @@ void Extractor::EndSkip() {
   const Tag tag = schema_->node(node_).tag;
   const bool array = skip_array_;
   ValueDone();
-  if (tag != 0) handler_->OnEnd(tag, array ? Kind::kArray : Kind::kObject);
+  if (tag != 0) TellEnd(tag, array ? Kind::kArray : Kind::kObject);
 }
 
 }  // namespace sonde::json

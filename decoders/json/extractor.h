@@ -5,10 +5,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "decoders/json/beginning.h"
 #include "decoders/json/schema.h"
 
 namespace sonde::json {
@@ -53,6 +55,10 @@ class Extractor {
     Reset();
   }
 
+  /// The documents to come are alike up to their text: a beginning that is the one before is told
+  /// to the handler again without being read. Makes no difference but speed.
+  void ExpectLikeBeginnings() { beginning_ = std::make_unique<Beginning>(); }
+
   /// Ready for another document.
   void Reset();
   void Feed(std::string_view bytes);
@@ -67,7 +73,10 @@ class Extractor {
   /// Something besides blanks and a byte order mark was seen.
   bool started() const { return state_ != State::kBegin; }
 
-  size_t MemoryBytes() const { return capture_.capacity() > 15 ? capture_.capacity() : 0; }
+  size_t MemoryBytes() const {
+    return (capture_.capacity() > 15 ? capture_.capacity() : 0) +
+           (beginning_ ? sizeof(Beginning) : 0);
+  }
 
  private:
   enum class State : uint8_t {
@@ -104,6 +113,13 @@ class Extractor {
   const char* SkipBytes(const char* p, const char* end);
   size_t SkipBlock(const char* p);
   void EndSkip();
+
+  const char* TakeBeginning(const char* p, const char* end);
+  void KeepBeginning(const char* end);
+  void Record(const Beginning::Step& step, std::string_view text);
+  void TellStart(Tag tag, Kind kind);
+  void TellEnd(Tag tag, Kind kind);
+  void TellScalar(Tag tag, const Scalar& scalar);
 
   void BeginString();
   void EndString();
@@ -146,6 +162,12 @@ class Extractor {
   uint64_t skip_depth_ = 0;
   std::array<Frame, Schema::kMaxDepth + 1> frames_;
   std::string capture_;  // A captured string, key or number that is cut or escaped.
+  std::unique_ptr<Beginning> beginning_;
+  // Where the extractor stands at its end.
+  std::array<Frame, Schema::kMaxDepth + 1> beginning_frames_;
+  size_t beginning_depth_ = 0;
+  Schema::NodeIndex beginning_node_ = Schema::kNone;
+  const char* recorded_from_ = nullptr;  // The document's first byte, while its beginning is kept.
   uint16_t pending_bytes_ = 0;
   std::array<char, 256> pending_;  // Text between close escapes, joined to larger pieces.
 };

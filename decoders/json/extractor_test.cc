@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -254,6 +255,49 @@ TEST(Scalars, Integers) {
   EXPECT_EQ(ToInteger({Kind::kString, false, false, "12"}), std::nullopt);
   EXPECT_EQ(ToInteger({Kind::kNull, false, false, "null"}), std::nullopt);
   EXPECT_EQ(ToDouble(Number("0.25")), 0.25);
+}
+
+TEST(ExtractorBeginnings, TellTheSameAsReading) {
+  const std::vector<std::string> documents = {
+      R"({"id":"a","choices":[{"index":0,"delta":{"text":"one"}}]})",
+      R"({"id":"a","choices":[{"index":0,"delta":{"text":"two \n"}}]})",
+      R"({"id":"a","choices":[{"index":0,"delta":{"text":"three"}}],"usage":{}})",
+      R"({"id":"a","choices":[{"index":0,"delta":{"text":4}}]})",
+      R"({"id":"b","choices":[{"index":0,"delta":{"text":"five"}}]})",
+      R"({"id":"a\u0062 and very long","choices":[{"index":1,"delta":{"text":"six"}}]})",
+      R"({"id":"a\u0062 and very long","choices":[{"index":1,"delta":{"text":"seven"}}]})",
+      R"({"id":"a","choices":[{"index":0,"delta":{"text":"ei)",
+      R"({"text":"nine"})",
+      R"({"text":"ten"})",
+      R"([1)",
+  };
+  Log plain_log, expecting_log;
+  Extractor plain(&TestSchema(), &plain_log);
+  Extractor expecting(&TestSchema(), &expecting_log);
+  expecting.ExpectLikeBeginnings();
+  for (int round = 0; round < 3; ++round) {
+    for (const std::string& document : documents) {
+      for (Extractor* extractor : {&plain, &expecting}) {
+        extractor->Reset();
+        extractor->Feed(document);
+      }
+      EXPECT_EQ(plain.Finish(), expecting.Finish()) << document;
+      EXPECT_EQ(plain_log.lines, expecting_log.lines) << document;
+    }
+  }
+}
+
+TEST(ExtractorBeginnings, LongOnesAreReadEachTime) {
+  const std::string document = R"({"either":")" + std::string(600, 'x') + R"(","text":"word"})";
+  Log log;
+  Extractor extractor(&TestSchema(), &log);
+  extractor.ExpectLikeBeginnings();
+  for (int i = 0; i < 3; ++i) {
+    extractor.Reset();
+    extractor.Feed(document);
+    EXPECT_TRUE(extractor.Finish());
+  }
+  EXPECT_EQ(std::count(log.lines.begin(), log.lines.end(), "text~word"), 3);
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
 // The extractor against a parser that reads whole documents, and against itself in pieces.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -111,6 +112,41 @@ void CompareWithParser(const std::string_view document, const Log& log, bool don
   if (fits) Require(tokens.get<int64_t>() == log.tokens, "tokens differ");
 }
 
+/// The same with and without remembered beginnings: each line a document, and each told twice,
+/// whole and from the middle of its bytes on changed.
+void CompareBeginnings(std::string_view lines, size_t piece) {
+  Log plain_log, expecting_log;
+  Extractor plain(&TestSchema(), &plain_log);
+  Extractor expecting(&TestSchema(), &expecting_log);
+  expecting.ExpectLikeBeginnings();
+  const auto tell = [&](std::string_view document, size_t step) {
+    for (Extractor* extractor : {&plain, &expecting}) {
+      extractor->Reset();
+      for (size_t at = 0; at < document.size(); at += step) {
+        extractor->Feed(document.substr(at, step));
+      }
+    }
+    Require(plain.Finish() == expecting.Finish(), "the end depends on the document before");
+    Require(plain.failed() == expecting.failed(), "failing depends on the document before");
+    Require(plain_log.log == expecting_log.log, "values depend on the document before");
+    plain_log.log.clear();
+    expecting_log.log.clear();
+  };
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(line.size() + 1, lines.size()));
+    const size_t all = line.size() + 1;
+    std::string changed(line);
+    for (size_t at = piece; at < changed.size(); at += 7) changed[at] ^= 1;
+    tell(line, all);
+    tell(line, all);
+    tell(line, piece);
+    tell(changed, all);
+    tell(line, all);
+  }
+  Require(expecting.MemoryBytes() <= 4096, "memory grows");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -133,6 +169,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
               whole.counter.unbroken_run_bytes() == cut.counter.unbroken_run_bytes(),
           "text statistics depend on the cut");
   Require(pieces.MemoryBytes() <= 1024, "memory grows");
+
+  CompareBeginnings(document, piece);
 
   // The tail of a document, with "{" before it, is as valid as the document was.
   const std::optional<size_t> members = sonde::json::FindLastMembers(document.substr(size / 2));
