@@ -52,8 +52,8 @@ bool WaitedAsLongAsStated(const Ending& ending, const Call& call) {
       waited_since(std::max(ending.last_byte_ns, call.start_ns)) >= *stated.read_ns) {
     return true;
   }
-  const bool timer_ended =
-      stated.streams_until_head && call.http_status != 0 && call.response.is_stream;
+  const bool timer_ended = stated.streams_until_head && call.http_status != 0 &&
+                           (call.request.stream || call.response.is_stream);
   if (!stated.total_ns || timer_ended) return false;
   const auto fits = [&](events::MonoNs since) {
     const uint64_t waited = waited_since(since);

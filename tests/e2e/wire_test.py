@@ -160,6 +160,36 @@ class WireTest(harness.SondeCase):
         self.assertEqual(record["response"]["model"], entry["response_model"])
         self.assertEqual(record["tokens"]["output"], entry["tokens"]["output"])
 
+    def test_cache_writes_of_every_kind(self):
+        """Split by lifetime, split in part, not split at all; and OpenAI's, which have none."""
+        def asks(*lifetimes):
+            return {"params": {"system": [
+                {"type": "text", "text": "Be brief.",
+                 "cache_control": {"type": "ephemeral", **({"ttl": ttl} if ttl else {})}}
+                for ttl in lifetimes]}}
+
+        base = {"input_uncached": 40, "cache_read": 3000, "output": 50}
+        short, long = {"cache_write_5m": 2100}, {"cache_write_1h": 1700}
+        knobs = {"split": {"usage": base | short | long, **asks("5m", "1h")},
+                 "partly": {"usage": base | short | long, "unsplit": 300, **asks(None)},
+                 "null-5m": {"usage": base | short, "null_split": True, **asks(None)},
+                 "null-1h": {"usage": base | long, "null_split": True, **asks("1h", "1h")}}
+        for stream in (False, True):
+            self.check([{"requests": [request(f"{name}-{stream}", "anthropic", stream, **more)
+                                      for name, more in knobs.items()]}], 4, api="anthropic")
+            self.check([{"requests": [request(f"other-{stream}", stream=stream, usage=base | {
+                "cache_write_other": 900})]}], 1)
+            # Both lifetimes asked for and no split: said to be unknown, and a lower bound.
+            run = self.run_command(self.plan([{"requests": [request(
+                f"unknown-{stream}", "anthropic", stream, usage=base | short, null_split=True,
+                **asks("5m", "1h"))]}], api="anthropic"))
+            self.simulator.new_entries(1)
+            self.assertEqual(len(run.records), 1, run.stderr)
+            record = run.records[0]
+            self.assertEqual(record["flags"], {"write_split_unknown": True})
+            self.assertEqual(record["tokens"]["cache_write_5m"], 2100)
+            self.assertEqual(record["cost"]["status"], "partial")
+
     def test_tls_1_2(self):
         self.check([{"requests": [request("old", stream=True)]}], 1, tls12=True)
 

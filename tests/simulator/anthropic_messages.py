@@ -36,7 +36,7 @@ def usage_object(scenario, tokens: dict, tier: str, output: int) -> dict:
              "cache_creation_input_tokens": short + long,
              "cache_read_input_tokens": tokens.get("cache_read", 0),
              "cache_creation": None if scenario.null_split else
-             {"ephemeral_5m_input_tokens": short, "ephemeral_1h_input_tokens": long},
+             {"ephemeral_5m_input_tokens": short - scenario.unsplit, "ephemeral_1h_input_tokens": long},
              "output_tokens": output, "service_tier": tier}
     if "reasoning" in tokens:
         usage["output_tokens_details"] = {"thinking_tokens": min(tokens["reasoning"], output)}

@@ -65,6 +65,7 @@ class Scenario:
     cut_before_reply: bool = False
     terminal: bool = True        # False: a stream without [DONE]
     null_split: bool = False     # Anthropic: cache_creation is null
+    unsplit: int = 0             # Anthropic: of the 5 min writes, so many are in no part of the split
 
     def randomness(self) -> random.Random:
         return random.Random(self.seed)
