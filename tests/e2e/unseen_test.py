@@ -39,6 +39,9 @@ class UnseenTest(harness.SondeCase):
         self.assertEqual((run.status, run.records), (0, []), run.stderr)
         self.assertEqual(run.stderr.count("unsupported: http/2"), 1, run.stderr)
         self.assertIn("unseen (1)", run.stderr)
+        self.assertIn("1 connection to localhost, curl[", run.stderr)
+        self.assertIn("not read (http/2 to localhost)", run.stderr)
+        self.assertRegex(run.stderr, r"next: .* sonde run -- curl --http1\.1 -sS --fail")
 
     def test_gnutls(self):
         """Another TLS library to a known provider: the host, the process and the reason are said."""
