@@ -18,8 +18,8 @@ using exporter::console::Console;
 using exporter::console::LineOutput;
 
 /// A reader who takes nothing for so long is given up at the end: leaving takes at most 200 ms.
-constexpr int kStallMs = 40;
-constexpr int kBillStallMs = 100;
+constexpr int kStallMs = 30;
+constexpr int kBillStallMs = 60;
 constexpr char kStandardOutput[] = "-";
 
 exporter::LineQueue::Options QueueOptions(const std::optional<User>& user, bool patient) {
