@@ -32,7 +32,7 @@ namespace {
 
 // Many short rounds, taken in turns: what else happens on the machine hits all alike, and the
 // quickest are those that nothing hit.
-constexpr int kRounds = 160;
+constexpr ptrdiff_t kRounds = 160;
 constexpr int kCalls = 250;
 // Bytes of one round at most: a part of the ring, which the consumer empties between rounds.
 constexpr int kRoundBytes = 4 << 20;

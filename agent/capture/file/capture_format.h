@@ -24,8 +24,8 @@ inline constexpr std::string_view kCaptureMagic = "SONDECAP";
 inline constexpr uint32_t kCaptureVersion = 1;
 inline constexpr size_t kMostHeaderBytes = 1 << 20;
 /// A writer closes a frame at this size; a reader refuses frames beyond the second figure.
-inline constexpr size_t kFrameBytes = 256 * 1024;
-inline constexpr size_t kMostFrameBytes = 4 * 1024 * 1024;
+inline constexpr size_t kFrameBytes = 256UL * 1024;
+inline constexpr size_t kMostFrameBytes = 4UL * 1024 * 1024;
 
 /// What a replay needs to repeat the live run.
 struct CaptureHeader {
