@@ -124,15 +124,15 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const CaptureOpti
   }
   all.openssl.Open();
   absl::Status openssl = LoadObject(all.openssl.object(), maps, "openssl", options, multi);
-  if (openssl.ok() && options.terminal != 0) {
-    openssl = LoadObject(all.terminal.object(), maps, "terminal", options, multi);
-  }
+  // A convenience: a kernel that refuses it watches the rest all the same.
+  programs->terminal_ = options.terminal != 0 &&
+                        LoadObject(all.terminal.object(), maps, "terminal", options, multi).ok();
   if (other.joinable()) other.join();
   if (!openssl.ok()) return openssl;
   if (!sockets.ok()) return sockets;
   programs->objects_ = {maps, all.openssl.object()};
   if (options.sockets) programs->objects_.push_back(all.sockets.object());
-  if (options.terminal != 0) programs->objects_.push_back(all.terminal.object());
+  if (programs->terminal_) programs->objects_.push_back(all.terminal.object());
   const auto map = [&all](const char* name) {
     return bpf_object__find_map_fd_by_name(all.process.object(), name);
   };
@@ -142,11 +142,11 @@ absl::StatusOr<std::unique_ptr<BpfPrograms>> BpfPrograms::Load(const CaptureOpti
 }
 
 bool BpfPrograms::alternate_screen() const {
-  const bpf_object_terminal* terminal = skeletons_->terminal.get();
-  if (terminal == nullptr) return false;
+  if (!terminal_) return false;
+  const int variables = bpf_map__fd(skeletons_->terminal.get()->maps.bss);
   const uint32_t zero = 0;
   uint32_t shown = 0;  // The whole of .bss.
-  return bpf_map_lookup_elem(bpf_map__fd(terminal->maps.bss), &zero, &shown) == 0 && shown != 0;
+  return bpf_map_lookup_elem(variables, &zero, &shown) == 0 && shown != 0;
 }
 
 int BpfPrograms::Program(const std::string& name) const {

@@ -40,6 +40,8 @@ class BpfPrograms {
   /// The descriptor of a program of any object by its name, or -1.
   int Program(const std::string& name) const;
 
+  /// Whether the terminal is watched, if that was asked for.
+  bool watches_terminal() const { return terminal_; }
   /// Whether the programs saw the terminal go to its alternate screen and not back.
   bool alternate_screen() const;
 
@@ -52,6 +54,7 @@ class BpfPrograms {
   struct Skeletons;
   std::unique_ptr<Skeletons> skeletons_;
   std::vector<bpf_object*> objects_;
+  bool terminal_ = false;
   Maps maps_;
 };
 

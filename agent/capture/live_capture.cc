@@ -160,7 +160,7 @@ absl::Status LiveSource::AttachTracepoints() {
     Keep(*std::move(link));
   }
   if (absl::Status status = AttachSyscalls(MappingTracepoints()); !status.ok()) return status;
-  if (options_.terminal != 0) {
+  if (programs_->watches_terminal()) {
     if (absl::Status status = AttachSyscalls(TerminalTracepoints()); !status.ok()) return status;
   }
   return options_.sockets ? AttachSyscalls(SocketTracepoints()) : absl::OkStatus();
@@ -428,6 +428,7 @@ CaptureStats LiveSource::stats() {
   stats.processes = watch_->size();
   stats.mechanism = multi_ ? "uprobe_multi" : "perf_event";
   stats.sockets = options_.sockets;
+  stats.terminal = programs_->watches_terminal();
   stats.files = prober_->Files();
   return stats;
 }

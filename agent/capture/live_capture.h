@@ -75,6 +75,7 @@ struct CaptureStats {
   size_t processes = 0;          ///< Selected processes known to user space.
   std::string mechanism;         ///< "uprobe_multi" or "perf_event".
   bool sockets = false;          ///< The syscall tracepoints are in.
+  bool terminal = false;         ///< The alternate screen of CaptureOptions::terminal is noticed.
   std::vector<ProbedFile> files;
 };
 

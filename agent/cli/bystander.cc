@@ -30,7 +30,7 @@ namespace {
 
 Bystander::Bystander(std::span<char> arguments) : arguments_(arguments) { Begin(); }
 
-Bystander::~Bystander() { End(); }
+Bystander::~Bystander() { End(pid_); }
 
 void Bystander::Begin() {
   const pid_t parent = getpid();
@@ -38,21 +38,30 @@ void Bystander::Begin() {
   if (pid_ == 0) DoNothing(parent, arguments_);
 }
 
-void Bystander::End() {
-  if (pid_ <= 0) return;
-  kill(pid_, SIGKILL);
-  while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+void Bystander::End(pid_t pid) {
+  if (pid <= 0) return;
+  kill(pid, SIGKILL);
+  while (waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
   }
-  pid_ = -1;
+}
+
+uint64_t Bystander::PendingOn(pid_t pid) const {
+  if (pid <= 0) return 0;
+  const auto status = procfs_.ReadStatus(pid);
+  return status ? status->pending : 0;
 }
 
 bool Bystander::AlsoReceived(int signal) {
-  if (pid_ <= 0) return false;
-  const auto status = procfs_.ReadStatus(pid_);
-  if (!status || (status->pending >> (signal - 1) & 1) == 0) return false;
-  // What is pending cannot be taken away from outside; a new one has nothing pending.
-  End();
+  const uint64_t bit = uint64_t{1} << (signal - 1);
+  const bool by_the_last = (from_the_last_ & bit) != 0;
+  from_the_last_ &= ~bit;
+  if ((PendingOn(pid_) & bit) == 0) return by_the_last;
+  // What is pending cannot be taken away from outside; a new one has nothing pending. The two
+  // overlap, so that no signal falls between them.
+  const pid_t last = pid_;
   Begin();
+  from_the_last_ |= PendingOn(last) & ~bit;
+  End(last);
   return true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <span>
 
 #include "agent/cli/proc_fs.h"
@@ -22,17 +23,21 @@ class Bystander {
   Bystander(const Bystander&) = delete;
   Bystander& operator=(const Bystander&) = delete;
 
-  /// Whether the signal reached the bystander since the last time it was asked about it.
+  /// Whether the signal reached the bystander since the last time it was asked about it. Two of one
+  /// number between two questions count once.
   bool AlsoReceived(int signal);
   pid_t pid() const { return pid_; }
 
  private:
   void Begin();
-  void End();
+  static void End(pid_t pid);
+  /// Bit N-1 stands for signal N.
+  uint64_t PendingOn(pid_t pid) const;
 
   const std::span<char> arguments_;
   const ProcFs procfs_;
   pid_t pid_ = -1;
+  uint64_t from_the_last_ = 0;  ///< Pending on the one before when it was replaced.
 };
 
 }  // namespace sonde::cli

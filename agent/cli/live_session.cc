@@ -68,8 +68,12 @@ absl::StatusOr<std::unique_ptr<LiveSession>> LiveSession::Start(
   auto live = capture::LiveCapture::Create(capture, sink);
   if (!live.ok()) return live.status();
   session->capture_ = *std::move(live);
-  if (capture.terminal != 0) {
+  if (session->capture_->stats().terminal) {
     outputs->HoldWhile([source = session->capture_.get()] { return source->AlternateScreen(); });
+  } else if (capture.terminal != 0) {
+    session->Warn(
+        "this kernel does not show when a program uses the alternate screen: lines may have "
+        "appeared in it; write them to a file with --lines FILE");
   }
   return session;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <set>
 #include <utility>
 
 namespace sonde::cli {
@@ -29,10 +30,13 @@ bool Supervisor::ChildIsStopped() const {
 }
 
 void Supervisor::RelaySignals() {
+  // Two of one number that came before the first question counted once with the bystander.
+  std::set<int> sent_to_group;
   while (const auto info = signals_->Next()) {
-    if (!IsForwarded(*info)) continue;
     const int number = static_cast<int>(info->ssi_signo);
-    if (bystander_ != nullptr && bystander_->AlsoReceived(number)) continue;
+    // Asked for those of the terminal too: they must not stay pending for a later one.
+    if (bystander_ != nullptr && bystander_->AlsoReceived(number)) sent_to_group.insert(number);
+    if (!IsForwarded(*info) || sent_to_group.contains(number)) continue;
     if (number == SIGCONT && !ChildIsStopped()) continue;
     child_->Signal(number);
   }
