@@ -142,22 +142,26 @@ void UnseenTracker::OnQuic(const flow::ConnectionView& connection) {
 }
 
 void UnseenTracker::OnConnectionEnd(const flow::ConnectionView& connection) {
-  const auto exceeds = [&connection](uint64_t limit, bool if_unknown) {
+  const auto exceeds = [&connection](uint64_t out_limit, uint64_t in_limit, bool if_unknown) {
     const auto& [out, in] = connection.total_bytes;
-    return out && in ? std::max(*out, *in) > limit : if_unknown;
+    return out && in ? *out > out_limit || *in > in_limit : if_unknown;
   };
   std::string host = NameOf(connection);
   if (connection.tls_socket) {
     if (host.empty()) host = connection.peer_address;
     Tally* tally = At(connection.id.process, kTls, host);
-    if (tally != nullptr && exceeds(kHandshakeBytes, false)) ++tally->loud;
+    const uint64_t hello = connection.hello_bytes > 0 ? connection.hello_bytes : kUnreadHelloBytes;
+    if (tally != nullptr && exceeds(hello + kClientFinishBytes, kServerHandshakeBytes, true)) {
+      ++tally->loud;
+    }
     return;
   }
   if (!IsTlsLibrary(connection) || connection.role != events::Role::kClient) return;
   if (connection.has_data) {
-    // Records around the plaintext and the handshake add to what the socket counts.
     Tally* tally = host.empty() ? nullptr : At(connection.id.process, kTls, host);
-    if (tally != nullptr && exceeds(kHandshakeBytes / 4, true)) ++tally->large;
+    if (tally != nullptr && exceeds(kLoudPlaintextBytes, kServerHandshakeBytes, true)) {
+      ++tally->large;
+    }
   } else if (host.empty()) {
     if (ProcessTally* tally = AtProcess(connection.id.process)) ++tally->anonymous_idle;
   } else if (Tally* tally = At(connection.id.process, kTls, host)) {

@@ -44,12 +44,22 @@ struct ProcessCapture {
 
 /// TLS sockets and the TLS libraries' connections are matched by process and server name: sockets
 /// in excess gave no plaintext. A library's connection that ended without a byte was idle: it
-/// accounts for one socket as well, but for none that moved more than a handshake does, since then
-/// the bytes went another way than through the probes. Not thread-safe; bounded.
+/// accounts for one socket as well, but for none that sent more than a handshake does, since then
+/// the bytes went another way than through the probes (a BIO, another library). Not thread-safe;
+/// bounded.
 class UnseenTracker {
  public:
-  /// No TLS handshake moves more in one direction (certificate chains, tickets, large key shares).
-  static constexpr uint64_t kHandshakeBytes = uint64_t{16} * 1024;
+  /// No server's part of a handshake is longer (certificate chains, tickets).
+  static constexpr uint64_t kServerHandshakeBytes = uint64_t{16} * 1024;
+  /// After its ClientHello a client that says nothing sends less: a key share, Finished, and
+  /// close_notify; 104 bytes with TLS 1.3, 225 with TLS 1.2 and the largest curve. A call is
+  /// longer. Client certificates and a second hello are longer too: those connections are not taken
+  /// as idle.
+  static constexpr uint64_t kClientFinishBytes = 256;
+  /// A ClientHello that could not be read is taken to be so long.
+  static constexpr uint64_t kUnreadHelloBytes = 1280;
+  /// Plaintext that makes a socket's bytes exceed kClientFinishBytes with the least records around.
+  static constexpr uint64_t kLoudPlaintextBytes = 128;
 
   struct Limits {
     size_t hosts = 4096;  ///< (process, kind, host) entries.
@@ -92,9 +102,9 @@ class UnseenTracker {
   struct Tally {
     uint64_t connections = 0;
     uint64_t explained = 0;       // Their plaintext was seen,
-    uint64_t large = 0;           // ... enough of it for a socket with more bytes than a handshake;
+    uint64_t large = 0;           // ... enough of it for a socket that is not quiet;
     uint64_t idle = 0;            // or they ended without any.
-    uint64_t loud = 0;            // Sockets that moved more than a handshake.
+    uint64_t loud = 0;            // Sockets that sent or got more than a handshake.
     events::MonoNs first_ns = 0;  // When the first of them opened.
     bool h2_offered = false;
   };

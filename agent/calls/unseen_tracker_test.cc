@@ -104,26 +104,65 @@ TEST_F(UnseenTrackerTest, PlaintextOfAnUnknownHostExplainsOneSocketOfTheProcess)
   EXPECT_FALSE(tracker_->List()[0].provider_host);
 }
 
-/// The end of a connection that moved so many bytes each way.
-flow::ConnectionView Ended(flow::ConnectionView view, uint64_t bytes) {
+constexpr uint64_t kHelloBytes = 517;
+
+/// The end of a connection that sent and got so many bytes.
+flow::ConnectionView Ended(flow::ConnectionView view, uint64_t out, uint64_t in) {
   view.tls_socket = view.id.transport == events::Transport::kSocket;
   view.role = events::Role::kClient;
-  view.has_data = bytes > 0;
-  view.total_bytes[0] = view.total_bytes[1] = bytes;
+  view.has_data = out + in > 0;
+  view.hello_bytes = view.tls_socket ? kHelloBytes : 0;
+  view.total_bytes[0] = out;
+  view.total_bytes[1] = in;
   return view;
+}
+flow::ConnectionView Ended(flow::ConnectionView view, uint64_t bytes) {
+  return Ended(std::move(view), bytes, bytes);
+}
+/// A socket over which a handshake went and nothing else.
+flow::ConnectionView QuietSocket(std::string name) {
+  return Ended(Socket(std::move(name)), kHelloBytes + 104, 5000);
 }
 
 TEST_F(UnseenTrackerTest, HandshakesWithoutAByteAreIdle) {
   for (int i = 0; i < 3; ++i) {
     tracker_->OnTlsSocket(Socket("api.openai.test"), {});
     tracker_->OnConnectionEnd(Ended(Library("api.openai.test"), 0));
-    tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), 5000));
+    tracker_->OnConnectionEnd(QuietSocket("api.openai.test"));
   }
   EXPECT_TRUE(tracker_->List().empty());
   // A fourth, by a library that nobody probes.
   tracker_->OnTlsSocket(Socket("api.openai.test"), {});
-  tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), 5000));
+  tracker_->OnConnectionEnd(QuietSocket("api.openai.test"));
   EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+}
+
+TEST_F(UnseenTrackerTest, ASmallCallIsLongerThanAHandshake) {
+  // Handshakes that Sonde saw to be idle, and one short call past the probes, in one process.
+  for (int i = 0; i < 2; ++i) {
+    tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+    tracker_->OnConnectionEnd(Ended(Library("api.openai.test"), 0));
+  }
+  tracker_->OnConnectionEnd(QuietSocket("api.openai.test"));
+  tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), kHelloBytes + 300, 5600));
+  EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+  // A call that was seen explains its own socket only.
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  tracker_->OnRequestHead(Library("api.openai.test"), 0, Head("api.openai.test"));
+  tracker_->OnConnectionEnd(Ended(Library("api.openai.test"), 200, 600));
+  tracker_->OnConnectionEnd(Ended(Socket("api.openai.test"), kHelloBytes + 330, 5700));
+  EXPECT_EQ(tracker_->List().at(0).connections, 1U);
+}
+
+TEST_F(UnseenTrackerTest, AHelloThatCouldNotBeReadHasAUsualLength) {
+  for (const uint64_t out : {uint64_t{700}, uint64_t{1700}}) {
+    tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+    tracker_->OnConnectionEnd(Ended(Library("api.openai.test"), 0));
+    flow::ConnectionView socket = Ended(Socket("api.openai.test"), out, 5000);
+    socket.hello_bytes = 0;
+    tracker_->OnConnectionEnd(socket);
+    EXPECT_EQ(tracker_->List().empty(), out == 700);
+  }
 }
 
 TEST_F(UnseenTrackerTest, IdleOnesWithoutANameAccountForSocketsOfTheProcess) {

@@ -56,6 +56,8 @@ void Connection::Learn(const events::ConnectionInfo& event) {
 void Connection::Receive(const events::Data& event) {
   if (event.role != events::Role::kUnknown) view_.role = event.role;
   view_.has_data = true;
+  uint64_t& seen = seen_bytes_[static_cast<size_t>(event.direction)];
+  seen = std::max<uint64_t>(seen, event.offset + event.length);
   if (state_ == State::kIgnored) {
     Advise();
     return;
@@ -122,6 +124,8 @@ void Connection::Close(const events::ConnectionClosed& event) {
 void Connection::Abandon(FlowEnd end) {
   if (state_ == State::kEnded) return;
   view_.flow_end = end;
+  view_.total_bytes[0] = seen_bytes_[0];
+  view_.total_bytes[1] = seen_bytes_[1];
   EndBothSides(std::nullopt, std::nullopt, StampAt(context_->now));
 }
 
@@ -362,6 +366,7 @@ void Connection::ReportTls() {
   if (result.status == wire::ClientHelloStatus::kComplete) {
     hello.server_name = result.hello.server_name;
     hello.alpn = result.hello.alpn;
+    view_.hello_bytes = result.hello.wire_bytes;
     view_.role =
         hello_direction_ == Direction::kOut ? events::Role::kClient : events::Role::kServer;
   }

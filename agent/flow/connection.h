@@ -162,7 +162,8 @@ class Connection final : public RangeSink, public wire::HttpSink {
   std::unique_ptr<wire::Http1Connection> http_;
   std::deque<Held> held_;
   size_t held_bytes_ = 0;
-  std::string hello_;  // Bytes of the client's first flight, bounded.
+  uint64_t seen_bytes_[events::kDirections] = {};  // Where the last range seen ended.
+  std::string hello_;                              // Bytes of the client's first flight, bounded.
   events::Direction hello_direction_ = events::Direction::kOut;
   bool opened_seen_ = false;
   bool lost_start_ = false;  // A hole lies where the connection began.

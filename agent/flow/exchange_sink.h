@@ -61,8 +61,10 @@ struct ConnectionView {
   std::optional<PeerEnd> peer_end;
   std::optional<FlowEnd> flow_end;
   uint64_t lost_records = 0;
-  /// What the kernel counted per direction, once it said so at the end; of sockets that speak TLS
-  /// this is all that is known of what follows the ClientHello.
+  uint64_t hello_bytes = 0;  ///< Length of a TLS socket's ClientHello; 0 when it could not be read.
+  /// What the kernel counted per direction, known at the end (when capture ended before, what was
+  /// seen until then); of sockets that speak TLS this is all that is known of what follows the
+  /// ClientHello.
   std::optional<uint64_t> total_bytes[events::kDirections];
 
   mutable std::unique_ptr<Attachment> attachment;

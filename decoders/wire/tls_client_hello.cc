@@ -55,6 +55,7 @@ class Reader {
 struct Handshake {
   ClientHelloStatus status = ClientHelloStatus::kNeedMore;
   std::string bytes;
+  size_t head_bytes = 0;  // Of the records it came in.
 };
 
 /// Joins the fragments of the leading handshake records until the first message is whole.
@@ -62,21 +63,24 @@ Handshake JoinRecords(std::string_view bytes) {
   Handshake joined;
   while (!bytes.empty()) {
     if (Byte(bytes, 0) != kHandshakeRecord || (bytes.size() > 1 && Byte(bytes, 1) != 3)) {
-      return {ClientHelloStatus::kNotHello, {}};
+      return {ClientHelloStatus::kNotHello, {}, 0};
     }
     if (bytes.size() < kRecordHeaderBytes) return joined;
     const size_t length = size_t{Byte(bytes, 3)} << 8 | Byte(bytes, 4);
-    if (length == 0 || length > kMaxRecordBytes) return {ClientHelloStatus::kNotHello, {}};
+    if (length == 0 || length > kMaxRecordBytes) return {ClientHelloStatus::kNotHello, {}, 0};
     bytes.remove_prefix(kRecordHeaderBytes);
+    joined.head_bytes += kRecordHeaderBytes;
     const size_t present = std::min(length, bytes.size());
     joined.bytes.append(bytes.substr(0, present));
     bytes.remove_prefix(present);
     if (present == 0) break;
-    if (Byte(joined.bytes, 0) != kClientHelloMessage) return {ClientHelloStatus::kNotHello, {}};
+    if (Byte(joined.bytes, 0) != kClientHelloMessage) {
+      return {ClientHelloStatus::kNotHello, {}, 0};
+    }
     if (joined.bytes.size() < kHandshakeHeaderBytes) continue;
     const size_t message = size_t{Byte(joined.bytes, 1)} << 16 |
                            size_t{Byte(joined.bytes, 2)} << 8 | Byte(joined.bytes, 3);
-    if (message > kMaxHelloBytes) return {ClientHelloStatus::kNotHello, {}};
+    if (message > kMaxHelloBytes) return {ClientHelloStatus::kNotHello, {}, 0};
     if (joined.bytes.size() >= kHandshakeHeaderBytes + message) {
       joined.bytes.resize(kHandshakeHeaderBytes + message);
       joined.status = ClientHelloStatus::kComplete;
@@ -146,6 +150,7 @@ ClientHelloResult ParseClientHello(std::string_view bytes) {
       reader.ok() && (reader.empty() || ReadExtensions(reader.Vector(2), &result.hello));
   if (!ok || !reader.ok()) return {};
   result.status = ClientHelloStatus::kComplete;
+  result.hello.wire_bytes = handshake.head_bytes + handshake.bytes.size();
   return result;
 }
 

@@ -3,6 +3,7 @@
 #ifndef SONDE_DECODERS_WIRE_TLS_CLIENT_HELLO_H_
 #define SONDE_DECODERS_WIRE_TLS_CLIENT_HELLO_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@ namespace sonde::wire {
 struct ClientHello {
   std::string server_name;        ///< Host name of the SNI extension; empty when none was sent.
   std::vector<std::string> alpn;  ///< Protocols offered, in order; at most 16.
+  size_t wire_bytes = 0;          ///< Its length, with the records' heads.
 };
 
 enum class ClientHelloStatus : uint8_t {

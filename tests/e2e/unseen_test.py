@@ -133,6 +133,40 @@ class UnseenTest(harness.SondeCase):
         self.assertEqual((run.status, run.records), (0, []), run.stderr)
         self.assertIn("unseen (1)", run.stderr)
 
+    def test_idle_and_unseen_connections_of_one_process(self):
+        """A call over a library that is not probed is no handshake, however short: one process
+        shakes hands over OpenSSL and calls over GnuTLS, to the same host."""
+        import ctypes.util
+        if not ctypes.util.find_library("gnutls"):
+            self.skipTest("libgnutls is not installed")
+        calls = (
+            f"import ctypes\n"
+            f"tls = ctypes.CDLL('libgnutls.so.30')\n"
+            f"tls.gnutls_record_recv.restype = tls.gnutls_record_send.restype = ctypes.c_ssize_t\n"
+            f"body = b'{{}}'\n"
+            f"request = (b'POST {CHAT} HTTP/1.1\\r\\nhost: api.openai.com\\r\\n'\n"
+            f"           b'authorization: Bearer sk-test-unseen\\r\\nconnection: close\\r\\n'\n"
+            f"           b'content-length: %d\\r\\n\\r\\n%s' % (len(body), body))\n"
+            f"for _ in range(2):\n"
+            f"    session, keys = ctypes.c_void_p(), ctypes.c_void_p()\n"
+            f"    tls.gnutls_certificate_allocate_credentials(ctypes.byref(keys))\n"
+            f"    tls.gnutls_init(ctypes.byref(session), 2)\n"
+            f"    tls.gnutls_set_default_priority(session)\n"
+            f"    tls.gnutls_credentials_set(session, 1, keys)\n"
+            f"    tls.gnutls_server_name_set(session, 1, name.encode(), len(name))\n"
+            f"    with socket.create_connection(where) as raw:\n"
+            f"        tls.gnutls_transport_set_int2(session, raw.fileno(), raw.fileno())\n"
+            f"        assert tls.gnutls_handshake(session) == 0\n"
+            f"        assert tls.gnutls_record_send(session, request, len(request)) == len(request)\n"
+            f"        reply = ctypes.create_string_buffer(4096)\n"
+            f"        got = -28   # again: a session ticket came first\n"
+            f"        while got == -28:\n"
+            f"            got = tls.gnutls_record_recv(session, reply, 4096)\n"
+            f"        assert got > 0, got\n")
+        run = self.as_provider(["/usr/bin/python3", "-c", self.idle_handshakes(2) + calls])
+        self.assertEqual((run.status, run.records), (0, []), run.stderr)
+        self.assertIn("unseen (2)", run.stderr)
+
     def test_a_server_is_not_billed(self):
         """The selected process answers calls instead of making them: nothing is priced."""
         body = harness.raw_body(cases.call("openai", "served"))
