@@ -130,15 +130,33 @@ int BPF_KPROBE(sonde_ssl_sendfile, void* ssl) {
   return sonde_data_enter(ctx, SONDE_KIND_SENDFILE, (__u64)ssl, 0, 0);
 }
 
+/* Remembers an invocation that moves no bytes. */
+static __always_inline int sonde_note_enter(struct pt_regs* ctx, __u32 kind, __u64 ssl,
+                                            __u64 buffer) {
+  __u32 tgid = sonde_tgid();
+  struct sonde_invocation invocation = {.kind = kind, .handle = ssl, .buffer = buffer};
+  struct sonde_invocation_key place = {.tgid = tgid, .sp = PT_REGS_SP(ctx)};
+  if (sonde_gate(tgid)) sonde_remember(&place, &invocation);
+  return 0;
+}
+
 SEC("uprobe")
 int BPF_KPROBE(sonde_ssl_get_error, void* ssl, __s32 result) {
-  __u32 tgid = sonde_tgid();
-  struct sonde_invocation invocation = {.kind = SONDE_KIND_GET_ERROR};
-  struct sonde_invocation_key place = {.tgid = tgid, .sp = PT_REGS_SP(ctx)};
-  if (result > 0 || !sonde_gate(tgid)) return 0;
-  invocation.handle = (__u64)ssl;
-  sonde_remember(&place, &invocation);
-  return 0;
+  if (result > 0) return 0;
+  return sonde_note_enter(ctx, SONDE_KIND_GET_ERROR, (__u64)ssl, 0);
+}
+
+SEC("uprobe")
+int BPF_KPROBE(sonde_ssl_dup, void* ssl) {
+  return sonde_note_enter(ctx, SONDE_KIND_DUP, (__u64)ssl, 0);
+}
+
+/* SSL_ctrl: SSL_set_tlsext_host_name is a macro over it. The name is read when it returns: then the
+ * library has looked at it, and it is in memory. */
+SEC("uprobe")
+int BPF_KPROBE(sonde_ssl_ctrl, void* ssl, __s32 command, long argument, void* name) {
+  if (command != SONDE_SSL_CTRL_SET_TLSEXT_HOSTNAME || !name) return 0;
+  return sonde_note_enter(ctx, SONDE_KIND_NAME, (__u64)ssl, (__u64)name);
 }
 
 /* Bytes that an invocation moved by what it returned; 0 when it failed. The plain forms return a
@@ -211,6 +229,34 @@ static __always_inline void sonde_data_leave(const struct sonde_connection_key* 
   sonde_ship_buffer(connection, thread, shipment);
 }
 
+/* One more SSL_free is needed to end the object. */
+static __always_inline void sonde_hold(const struct sonde_connection_key* key,
+                                       const struct sonde_process* process) {
+  struct sonde_connection* connection = sonde_ssl_get(key, process, SONDE_FLAG_MID_STREAM);
+  if (connection) __sync_fetch_and_add(&connection->references, 1);
+}
+
+static __always_inline void sonde_name_return(const struct sonde_connection_key* key,
+                                              const struct sonde_process* process, __u64 name) {
+  struct sonde_connection* connection = sonde_ssl_get(key, process, 0);
+  struct sonde_name_record* record;
+  if (!connection) return;
+  connection->role = SONDE_ROLE_CLIENT; /* Only a client asks for a name this way. */
+  record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+  if (!record) {
+    sonde_lose(SONDE_LOSS_RING_EVENT);
+    return;
+  }
+  sonde_fill_connection(&record->connection, SONDE_RECORD_NAME, key, connection,
+                        bpf_ktime_get_ns());
+  if (bpf_probe_read_user_str(record->name, sizeof(record->name), (void*)name) <= 0) {
+    bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+    sonde_lose(SONDE_LOSS_NAME);
+    return;
+  }
+  bpf_ringbuf_submit(record, sonde_wake_flags());
+}
+
 /* Every function above ends here. */
 SEC("uprobe")
 int BPF_KRETPROBE(sonde_ssl_return, __u64 result) {
@@ -229,6 +275,15 @@ int BPF_KRETPROBE(sonde_ssl_return, __u64 result) {
   invocation = *found;
   found->kind = 0;
   key = sonde_ssl_key(tgid, invocation.handle);
+  if (invocation.kind == SONDE_KIND_DUP) {
+    /* Once the handshake has begun SSL_dup returns the object itself, with one more owner. */
+    if (result == invocation.handle) sonde_hold(&key, process);
+    return 0;
+  }
+  if (invocation.kind == SONDE_KIND_NAME) {
+    if ((__s32)result == 1) sonde_name_return(&key, process, invocation.buffer);
+    return 0;
+  }
   connection = sonde_connection_find(&key, process, 0);
   if (!connection) return 0;
   if (invocation.kind == SONDE_KIND_GET_ERROR) {
@@ -283,17 +338,12 @@ int BPF_KPROBE(sonde_ssl_free, void* ssl) {
   return 0;
 }
 
-/* One more SSL_free is needed to end the object. */
 SEC("uprobe")
 int BPF_KPROBE(sonde_ssl_up_ref, void* ssl) {
   __u32 tgid = sonde_tgid();
   struct sonde_process* process = sonde_gate(tgid);
-  struct sonde_connection_key key;
-  struct sonde_connection* connection;
-  if (!process) return 0;
-  key = sonde_ssl_key(tgid, (__u64)ssl);
-  connection = sonde_ssl_get(&key, process, SONDE_FLAG_MID_STREAM);
-  if (connection) __sync_fetch_and_add(&connection->references, 1);
+  struct sonde_connection_key key = sonde_ssl_key(tgid, (__u64)ssl);
+  if (process) sonde_hold(&key, process);
   return 0;
 }
 
@@ -388,38 +438,6 @@ int BPF_KPROBE(sonde_ssl_shutdown, void* ssl) {
   key = sonde_ssl_key(tgid, (__u64)ssl);
   connection = sonde_connection_find(&key, process, 0);
   if (connection) sonde_emit_ended(&key, connection, SONDE_OUT, 0);
-  return 0;
-}
-
-/* SSL_ctrl: SSL_set_tlsext_host_name is a macro over it. */
-SEC("uprobe")
-int BPF_KPROBE(sonde_ssl_ctrl, void* ssl, __s32 command, long argument, void* name) {
-  __u32 tgid;
-  struct sonde_process* process;
-  struct sonde_connection_key key;
-  struct sonde_connection* connection;
-  struct sonde_name_record* record;
-  if (command != SONDE_SSL_CTRL_SET_TLSEXT_HOSTNAME || !name) return 0;
-  tgid = sonde_tgid();
-  process = sonde_gate(tgid);
-  if (!process) return 0;
-  key = sonde_ssl_key(tgid, (__u64)ssl);
-  connection = sonde_ssl_get(&key, process, 0);
-  if (!connection) return 0;
-  connection->role = SONDE_ROLE_CLIENT; /* Only a client asks for a name this way. */
-  record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-  if (!record) {
-    sonde_lose(SONDE_LOSS_RING_EVENT);
-    return 0;
-  }
-  sonde_fill_connection(&record->connection, SONDE_RECORD_NAME, &key, connection,
-                        bpf_ktime_get_ns());
-  if (bpf_probe_read_user_str(record->name, sizeof(record->name), name) <= 0) {
-    bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-    sonde_lose(SONDE_LOSS_READ);
-    return 0;
-  }
-  bpf_ringbuf_submit(record, sonde_wake_flags());
   return 0;
 }
 

@@ -317,6 +317,24 @@ static __always_inline void sonde_socket_messages(const struct sonde_connection_
   if (length) sonde_socket_data(key, connection, call, length);
 }
 
+/* Whether a vector asks for anything in its first elements. Not static: verified by itself. */
+__noinline int sonde_vector_asks(__u64 vector, __u64 count) {
+  __u32 i;
+  for (i = 0; i < SONDE_MESSAGE_ROW && i < count; i++) {
+    struct sonde_element element = {};
+    if (bpf_probe_read_user(&element, sizeof(element), (void*)vector)) return 0;
+    if (element.length) return 1;
+    vector += sizeof(element);
+  }
+  return 0;
+}
+
+/* Whether a read that returned 0 was asked for bytes: only then is it the end of the stream. */
+static __always_inline int sonde_asked(const struct sonde_syscall* call) {
+  if (call->kind == SONDE_CALL_BUFFER) return call->count != 0;
+  return call->kind == SONDE_CALL_VECTOR && sonde_vector_asks(call->buffer, call->count);
+}
+
 /* What a syscall that moves bytes returned. */
 static __always_inline void sonde_moved(const struct sonde_connection_key* key,
                                         struct sonde_connection* connection,
@@ -330,9 +348,7 @@ static __always_inline void sonde_moved(const struct sonde_connection_key* key,
   } else if (result > 0) {
     sonde_socket_data(key, connection, call, result);
   } else if (result == 0) {
-    if (direction == SONDE_IN && call->kind < SONDE_CALL_HOLE) {
-      sonde_emit_ended(key, connection, SONDE_IN, 0);
-    }
+    if (direction == SONDE_IN && sonde_asked(call)) sonde_emit_ended(key, connection, SONDE_IN, 0);
   } else if (result != -SONDE_EAGAIN && result != -SONDE_EINTR && result > -133) {
     /* Larger numbers are the kernel's own, for calls that it restarts. */
     sonde_emit_ended(key, connection, direction, SONDE_FLAG_ERROR);

@@ -46,14 +46,12 @@ void ConnectionTable::Note(const events::Event& event) {
   }
 }
 
-void ConnectionTable::CloseAll(uint32_t pid, std::optional<events::ProcessId> except,
-                               events::CloseReason reason, events::EventSink* sink) {
+void ConnectionTable::CloseAll(uint32_t pid, events::MonoNs ns, events::CloseReason reason,
+                               events::EventSink* sink) {
   // Most processes that fork, exec and exit have none: the table is not walked for them.
   if (open_.erase(pid) == 0) return;
   ForEach([&](const sonde_connection_key& key, const sonde_connection& connection) {
-    if (key.tgid != pid) return;
-    const events::ProcessId owner = {key.tgid, connection.start_ns, connection.exec_generation};
-    if (!except.has_value() || owner < *except) Close(key, connection, reason, sink);
+    if (key.tgid == pid && connection.generation < ns) Close(key, connection, reason, sink);
   });
 }
 

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <set>
 
 #include "absl/status/status.h"
@@ -23,8 +22,9 @@ class ConnectionTable {
   /// Remembers which processes have connections, from what the ring tells.
   void Note(const events::Event& event);
 
-  /// Ends the connections of a process, all or (`except`) those of older images of it.
-  void CloseAll(uint32_t pid, std::optional<events::ProcessId> except, events::CloseReason reason,
+  /// Ends the connections of a process that began before `ns`. Later ones are those of its next
+  /// image or selection, or of the next process with its pid.
+  void CloseAll(uint32_t pid, events::MonoNs ns, events::CloseReason reason,
                 events::EventSink* sink);
 
   /// Counts the entries, and ends those that were idle longest when nine tenths are in use.

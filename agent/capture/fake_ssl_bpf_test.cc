@@ -205,6 +205,26 @@ TEST_F(FakeSslTest, AnObjectWithTwoOwnersLivesUntilTheLastLetsGo) {
   EXPECT_EQ(closed[1].bytes[0], 10U);
 }
 
+TEST_F(FakeSslTest, ADuplicateThatIsTheObjectItselfIsOneMoreOwner) {
+  Run([] {
+    New(kOne);
+    Write(kOne, "one ");
+    fake_ssl_object = nullptr;
+    SSL_dup(kOne);  // The object itself.
+    SSL_free(kOne);
+    Write(kOne, "two ");
+    fake_ssl_object = kTwo;
+    SSL_dup(kOne);  // Another object: the owners stay.
+    SSL_free(kOne);
+    return 0;
+  });
+  ASSERT_THAT(recorder_.Connections(), SizeIs(1));
+  EXPECT_EQ(Out(0), "one two ");
+  const auto closed = recorder_.All<events::ConnectionClosed>();
+  ASSERT_THAT(closed, SizeIs(1));
+  EXPECT_EQ(closed[0].reason, CloseReason::kFreed);
+}
+
 TEST_F(FakeSslTest, ObjectsOlderThanTheProbesAreMidStream) {
   Run([] {
     Write(kOne, "late");
@@ -280,6 +300,36 @@ TEST_F(FakeSslTest, RolesNamesAndDescriptorsAreTold) {
     if (info.role.has_value()) facts.push_back(*info.role == Role::kClient ? "client" : "server");
   }
   EXPECT_THAT(facts, ElementsAre("fd 17", "api.example.test", "client", "server"));
+}
+
+TEST_F(FakeSslTest, ANameThatIsNotInMemoryYetIsRead) {
+  const int file = memfd_create("name", MFD_CLOEXEC);
+  constexpr char kName[] = "api.example.test";
+  ASSERT_EQ(write(file, kName, sizeof(kName)), static_cast<ssize_t>(sizeof(kName)));
+  Run([file] {
+    // Mapped and not touched: as a literal of a program that nothing has looked at.
+    void* name = mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, file, 0);
+    New(kOne);
+    SSL_ctrl(kOne, 55, 0, name);
+    return 0;
+  });
+  close(file);
+  const auto info = recorder_.All<events::ConnectionInfo>();
+  ASSERT_THAT(info, SizeIs(1));
+  EXPECT_EQ(info[0].server_name, kName);
+}
+
+TEST_F(FakeSslTest, ANameThatCannotBeReadIsNoLossOfData) {
+  Run([] {
+    New(kOne);
+    fake_ssl_touch = 0;
+    SSL_ctrl(kOne, 55, 0, mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    return 0;
+  });
+  EXPECT_THAT(recorder_.All<events::ConnectionInfo>(), IsEmpty());
+  ASSERT_TRUE(capture_->Drain().ok());
+  EXPECT_THAT(recorder_.All<events::Loss>(), IsEmpty());
+  EXPECT_EQ(capture_->stats().losses.at("server_name_unreadable"), 1U);
 }
 
 TEST_F(FakeSslTest, StreamsEndByErrorAndByGoodbye) {

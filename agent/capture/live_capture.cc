@@ -77,7 +77,7 @@ class LiveSource final : public CaptureSource {
   absl::Status Select(uint32_t pid, uint32_t source);
   void OnRecord(std::string_view bytes);
   void OnProcess(const ProcessRecord& record);
-  void LetGo(uint32_t pid);
+  void LetGo(uint32_t pid, events::MonoNs ns);
   std::vector<uint32_t> SelectedByCgroup();
   void Housekeeping();
   void Keep(FileDescriptor link);
@@ -200,12 +200,14 @@ absl::Status LiveSource::Select(uint32_t pid, uint32_t source) {
   process.start_ns = facts->start_ns;
   process.source = source;
   process.selection = config_.selection;
+  process.since_ns = MonotonicNs();
   const int map = programs_->maps().processes;
   if (bpf_map_update_elem(map, &pid, &process, BPF_NOEXIST) != 0 && errno == EEXIST) {
     // Known already, as a child or by its cgroup: it keeps its exec count.
     sonde_process known = {};
     if (bpf_map_lookup_elem(map, &pid, &known) == 0 && known.start_ns == process.start_ns) {
       process.exec_generation = known.exec_generation;
+      process.since_ns = known.since_ns;
       if (known.source == SONDE_SOURCE_TREE) process.source = SONDE_SOURCE_TREE;
     }
     bpf_map_update_elem(map, &pid, &process, BPF_ANY);
@@ -251,14 +253,15 @@ absl::Status LiveSource::DeselectProcess(uint32_t pid) {
   if (bpf_map_lookup_elem(map, &pid, &known) != 0 || bpf_map_delete_elem(map, &pid) != 0) {
     return absl::NotFoundError(absl::StrCat("process ", pid, " is not selected"));
   }
+  const events::MonoNs now = MonotonicNs();
   // What was captured before still counts, and tells which connections there are.
   if (absl::Status status = Consume(); !status.ok()) return status;
-  LetGo(pid);
+  LetGo(pid, now);
   return absl::OkStatus();
 }
 
-void LiveSource::LetGo(uint32_t pid) {
-  connections_->CloseAll(pid, std::nullopt, events::CloseReason::kEvicted, sink_);
+void LiveSource::LetGo(uint32_t pid, events::MonoNs ns) {
+  connections_->CloseAll(pid, ns, events::CloseReason::kEvicted, sink_);
   watch_->Forget(pid);
 }
 
@@ -299,7 +302,7 @@ absl::Status LiveSource::DeselectCgroup(const std::string& directory) {
   if (absl::Status status = Consume(); !status.ok()) return status;
   const int map = programs_->maps().processes;
   for (const uint32_t pid : SelectedByCgroup()) {
-    if (!still.contains(pid) && bpf_map_delete_elem(map, &pid) == 0) LetGo(pid);
+    if (!still.contains(pid) && bpf_map_delete_elem(map, &pid) == 0) LetGo(pid, MonotonicNs());
   }
   return absl::OkStatus();
 }
@@ -342,10 +345,10 @@ void LiveSource::OnProcess(const ProcessRecord& record) {
     case SONDE_RECORD_FORKED:
       return watch_->Forked(record);
     case SONDE_RECORD_EXECED:
-      connections_->CloseAll(record.process.pid, record.process, events::CloseReason::kExec, sink_);
+      connections_->CloseAll(record.process.pid, record.ns, events::CloseReason::kExec, sink_);
       return watch_->Execed(record);
     case SONDE_RECORD_EXITED:
-      connections_->CloseAll(record.process.pid, std::nullopt, events::CloseReason::kExit, sink_);
+      connections_->CloseAll(record.process.pid, record.ns, events::CloseReason::kExit, sink_);
       return watch_->Exited(record);
     case SONDE_RECORD_MET:
       return watch_->Met(record);
@@ -354,7 +357,7 @@ void LiveSource::OnProcess(const ProcessRecord& record) {
     case SONDE_RECORD_IO_URING:
       return watch_->UsesIoUring(record);
     case SONDE_RECORD_LEFT:
-      return LetGo(record.process.pid);
+      return LetGo(record.process.pid, record.ns);
     default:
       return;
   }

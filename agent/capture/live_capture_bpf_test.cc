@@ -16,12 +16,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "agent/capture/clock.h"
 #include "agent/capture/live_capture.h"
 #include "agent/capture/testing/harness.h"
 
@@ -151,6 +153,45 @@ TEST_F(LiveCaptureTest, PlainSocketsInAllForms) {
   ASSERT_THAT(closed, SizeIs(2));
   EXPECT_EQ(closed[0].reason, CloseReason::kClosed);
   EXPECT_EQ(closed[0].bytes[0], 25U);
+}
+
+TEST_F(LiveCaptureTest, AReadOfNothingIsNoEnd) {
+  const Listener listener;
+  Run([&listener] {
+    const int out = listener.Connect();
+    const int in = accept(listener.fd(), nullptr, nullptr);
+    char buffer[8];
+    iovec parts[] = {{buffer, 0}, {buffer, 0}, {buffer, 4}};
+    msghdr message = {};
+    message.msg_iov = parts;
+    message.msg_iovlen = 2;
+    if (!Put(out, "some more")) return 1;
+    if (read(in, buffer, 0) != 0 || recv(in, nullptr, 0, 0) != 0) return 2;
+    if (recvmsg(in, &message, 0) != 0 || readv(in, parts, 2) != 0) return 3;
+    message.msg_iovlen = 0;
+    if (recvmsg(in, &message, 0) != 0) return 4;
+    if (readv(in, parts, 3) != 4 || read(in, buffer, 5) != 5) return 5;
+    close(out);
+    // The end, told through a vector whose first parts are empty.
+    return readv(in, parts, 3) == 0 && Put(in, "after") ? 0 : 6;
+  });
+  EXPECT_EQ(In(1), "some more");
+  const auto& events = recorder_.events();
+  const auto at = [&events](auto matches) {
+    return std::find_if(events.begin(), events.end(), matches) - events.begin();
+  };
+  const auto ended = recorder_.All<events::StreamEnded>();
+  ASSERT_THAT(ended, SizeIs(1));
+  EXPECT_EQ(ended[0].direction, Direction::kIn);
+  EXPECT_FALSE(ended[0].error);
+  const auto first_end = at([](const events::Event& event) {
+    return std::holds_alternative<events::StreamEnded>(event);
+  });
+  const auto last_byte = at([](const events::Event& event) {
+    const auto* data = std::get_if<events::Data>(&event);
+    return data != nullptr && data->direction == Direction::kIn && data->offset > 0;
+  });
+  EXPECT_GT(first_end, last_byte);
 }
 
 TEST_F(LiveCaptureTest, ManyMessagesAtOnceAreAHoleOfKnownLength) {
@@ -485,6 +526,20 @@ TEST_F(LiveCaptureTest, ARealOpenssl) {
   EXPECT_TRUE(libraries[0].attached) << libraries[0].problem;
 }
 
+TEST_F(LiveCaptureTest, ARealOpensslDuplicatesByOneMoreOwner) {
+  ASSERT_TRUE(capture_->AttachCommandAhead("true", "/bin", "/").ok());
+  Run([] {
+    MemoryTls tls;
+    if (!tls.Handshake() || SSL_write(tls.client(), "one ", 4) != 4) return 1;
+    if (SSL_dup(tls.client()) != tls.client()) return 2;
+    SSL_free(tls.client());
+    return SSL_write(tls.client(), "two", 3) == 3 ? 0 : 3;
+  });
+  ASSERT_THAT(recorder_.Connections(), SizeIs(2));
+  EXPECT_EQ(Out(0), "one two");
+  EXPECT_THAT(recorder_.All<events::ConnectionClosed>(), SizeIs(2));
+}
+
 /// A cgroup directory that goes with the test.
 class TestCgroup {
  public:
@@ -575,6 +630,13 @@ class Talker {
     return testing::PollUntil(capture, [&] { return step_->load() == before + 2; }) &&
            capture->Drain().ok();
   }
+  /// While the records stay in the ring.
+  bool SayUnread() {
+    const int before = step_->fetch_add(1);
+    const uint64_t deadline = MonotonicNs() + 20'000'000'000;
+    while (step_->load() != before + 2 && MonotonicNs() < deadline) sched_yield();
+    return step_->load() == before + 2;
+  }
 
  private:
   std::atomic<int>* step_;
@@ -605,6 +667,37 @@ TEST_P(CgroupTest, WhatLeavesIsReadNoMoreAndItsConnectionsEnd) {
   EXPECT_EQ(Out(0), "word1 word2 ");
   EXPECT_THAT(recorder_.Connections(), SizeIs(1));
   EXPECT_EQ(talker.child().Wait(), 0);
+}
+
+TEST_P(CgroupTest, WhatComesBackBeginsAnew) {
+  if (!std::filesystem::exists(absl::StrCat(GetParam(), "/cgroup.procs"))) {
+    GTEST_SKIP() << "no cgroup hierarchy at " << GetParam();
+  }
+  const TestCgroup group(GetParam());
+  ASSERT_TRUE(group.made());
+  const Listener listener;
+  Talker talker(listener);
+  ASSERT_TRUE(group.Move(talker.child().pid()));
+  ASSERT_TRUE(capture_->SelectCgroup(group.path()).ok());
+  talker.child().Start();
+  ASSERT_TRUE(talker.Say(capture_.get()));
+  // Away and back, before any of it is read: what was said away is in no stream's offsets.
+  std::ofstream(absl::StrCat(GetParam(), "/cgroup.procs")) << talker.child().pid() << std::flush;
+  ASSERT_TRUE(talker.SayUnread());
+  ASSERT_TRUE(group.Move(talker.child().pid()));
+  ASSERT_TRUE(talker.SayUnread());
+  EXPECT_EQ(talker.child().Wait(), 0);
+  ASSERT_TRUE(capture_->Drain().ok());
+  ASSERT_THAT(recorder_.Connections(), SizeIs(2));
+  EXPECT_EQ(Out(0), "word1 ");
+  EXPECT_EQ(Out(1), "word3 ");
+  EXPECT_TRUE(recorder_.All<events::ConnectionOpened>()[1].mid_stream);
+  const auto closed = recorder_.All<events::ConnectionClosed>();
+  ASSERT_THAT(closed, SizeIs(2));
+  EXPECT_EQ(closed[0].connection, recorder_.Connections()[0]);
+  EXPECT_EQ(closed[0].bytes[0], 6U);
+  EXPECT_EQ(closed[0].reason, CloseReason::kEvicted);
+  EXPECT_EQ(closed[1].connection, recorder_.Connections()[1]);
 }
 
 TEST_P(CgroupTest, DeselectingEndsConnectionsAtOnce) {

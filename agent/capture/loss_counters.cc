@@ -26,6 +26,8 @@ const char* LossName(uint32_t cause) {
       return "connection_reused_inside_call";
     case SONDE_LOSS_VECTOR:
       return "vector_too_long";
+    case SONDE_LOSS_NAME:
+      return "server_name_unreadable";
     default:
       return "unknown";
   }
@@ -40,7 +42,10 @@ void LossCounters::Report(events::MonoNs now, events::EventSink* sink) {
     uint64_t total = 0;
     for (const uint64_t value : values) total += value;
     if (total <= seen_[cause]) continue;
-    sink->OnEvent(events::Loss{LossName(cause), total - seen_[cause], now});
+    // A name is no data: the bill is whole without it.
+    if (cause != SONDE_LOSS_NAME) {
+      sink->OnEvent(events::Loss{LossName(cause), total - seen_[cause], now});
+    }
     seen_[cause] = total;
   }
 }

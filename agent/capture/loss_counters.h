@@ -17,7 +17,7 @@ class LossCounters {
   /// Takes the map's descriptor and does not own it.
   explicit LossCounters(int map) : map_(map) {}
 
-  /// Emits a Loss event for each cause that grew since the last call.
+  /// Emits a Loss event for each cause that grew since the last call, if data may be missing by it.
   void Report(events::MonoNs now, events::EventSink* sink);
 
   /// By cause, since the start, as of the last report.

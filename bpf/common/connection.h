@@ -48,6 +48,10 @@ static __always_inline struct sonde_connection* sonde_connection_find(
     sonde_connection_close(key, connection, SONDE_CLOSE_EXEC);
     return NULL;
   }
+  if (connection->generation < process->since_ns) { /* Of a selection that ended meanwhile. */
+    sonde_connection_close(key, connection, SONDE_CLOSE_EVICTED);
+    return NULL;
+  }
   if (connection->inode != inode) { /* Its close went by unseen. */
     sonde_connection_close(key, connection, SONDE_CLOSE_CLOSED);
     return NULL;

@@ -74,6 +74,7 @@ __noinline int sonde_select_by_cgroup(__u32 tgid) {
   }
   fresh.start_ns = sonde_start_of(task);
   fresh.selection = settings->selection;
+  fresh.since_ns = bpf_ktime_get_ns();
   if (bpf_map_update_elem(&processes, &tgid, &fresh, BPF_NOEXIST)) {
     if (bpf_map_lookup_elem(&processes, &tgid)) return 1;
     sonde_lose(SONDE_LOSS_PROCESSES);

@@ -85,7 +85,8 @@ enum sonde_loss {
   SONDE_LOSS_IN_FLIGHT = 5,   /* An invocation could not be remembered. */
   SONDE_LOSS_STALE = 6,       /* A connection was freed or reused during an invocation on it. */
   SONDE_LOSS_VECTOR = 7,      /* A vectored syscall had more elements than are looked at. */
-  SONDE_LOSS_COUNT = 8,
+  SONDE_LOSS_NAME = 8,        /* A server name could not be read: no bytes are lost by it. */
+  SONDE_LOSS_COUNT = 9,
 };
 
 /* First part of every record. */
@@ -189,8 +190,9 @@ struct sonde_process {
   __u32 source;
   __u32 selection; /* sonde_config.selection when a cgroup process was last found selected. */
   __u32 reserved;
+  __u64 since_ns; /* When it was selected: what bytes its older connections moved is not known. */
 };
-SONDE_ABI_ASSERT(sizeof(struct sonde_process) == 24);
+SONDE_ABI_ASSERT(sizeof(struct sonde_process) == 32);
 
 /* Map `cgroups`. */
 struct sonde_cgroup_key {
@@ -280,12 +282,14 @@ enum sonde_kind {
   SONDE_KIND_PEEK = 5,
   SONDE_KIND_SENDFILE = 6,
   SONDE_KIND_GET_ERROR = 7,
+  SONDE_KIND_DUP = 8,
+  SONDE_KIND_NAME = 9, /* The server name that is asked for is set. */
 };
 
 struct sonde_invocation {
   __u64 handle;
   __u64 generation;
-  __u64 buffer;
+  __u64 buffer; /* NAME: the name. */
   __u64 length_pointer;
   __u64 entry_ns;
   __u64 outer_sp; /* The invocation on the same connection that this one is nested in. */

@@ -1,5 +1,7 @@
 #include "agent/capture/testing/fake_ssl.h"
 
+#include <string.h>
+
 void* fake_ssl_object;
 int fake_ssl_result;
 int fake_ssl_error;
@@ -20,10 +22,12 @@ void* SSL_new(void* context) {
 }
 void SSL_free(void* ssl) { (void)ssl; }
 int SSL_up_ref(void* ssl) { return ssl != NULL; }
+void* SSL_dup(void* ssl) { return fake_ssl_object != NULL ? fake_ssl_object : ssl; }
 int SSL_clear(void* ssl) { return ssl != NULL; }
 int SSL_set_fd(void* ssl, int fd) { return ssl != NULL && fd >= 0; }
 long SSL_ctrl(void* ssl, int command, long argument, void* pointer) {
   (void)argument;
+  if (fake_ssl_touch && pointer != NULL) touch(pointer, (int)strlen(pointer));
   return ssl != NULL && command != 0 && pointer != NULL;
 }
 int SSL_connect(void* ssl) { return ssl != NULL; }

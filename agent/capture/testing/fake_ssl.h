@@ -12,7 +12,7 @@ extern "C" {
 extern void* fake_ssl_object;
 extern int fake_ssl_result;
 extern int fake_ssl_error;
-/* Whether reads and writes look at every byte; a benchmark switches it off. */
+/* Whether reads, writes and names are looked at, every byte; a benchmark switches it off. */
 extern int fake_ssl_touch;
 /* Called inside SSL_write when set: two threads can be held in it together. */
 extern void (*fake_ssl_inside_write)(void);
@@ -20,6 +20,8 @@ extern void (*fake_ssl_inside_write)(void);
 void* SSL_new(void* context);
 void SSL_free(void* ssl);
 int SSL_up_ref(void* ssl);
+/* fake_ssl_object, or `ssl` itself when that is NULL. */
+void* SSL_dup(void* ssl);
 int SSL_clear(void* ssl);
 int SSL_set_fd(void* ssl, int fd);
 long SSL_ctrl(void* ssl, int command, long argument, void* pointer);
