@@ -175,16 +175,16 @@ void UnseenTracker::OnCall(const Call& call) {
 
 std::string UnseenTracker::TlsReason(const events::ProcessId& process, const Tally& tally) const {
   const auto found = tallies_.find(process);
-  if (found == tallies_.end() || found->second.libraries.empty()) {
-    return "TLS library not recognised";
-  }
+  if (found == tallies_.end()) return "TLS library not recognised";
   const LibraryStatus* refused = nullptr;
   bool attached = false;
   for (const LibraryStatus& library : found->second.libraries) {
+    if (library.family == "io_uring") continue;  // No TLS library: explains plain HTTP only.
     attached |= library.attached;
     if (!library.attached && refused == nullptr) refused = &library;
   }
-  if (!attached && refused != nullptr) {
+  if (!attached && refused == nullptr) return "TLS library not recognised";
+  if (!attached) {
     return absl::StrCat(refused->family, " in ", refused->path, ": ",
                         refused->problem.empty() ? "not attached" : refused->problem);
   }

@@ -221,6 +221,18 @@ TEST_F(UnseenTrackerTest, ReasonsFollowTheLibraries) {
   EXPECT_EQ(tracker_->Processes().at(0).libraries.at(0).late_ns, 0U);
 }
 
+TEST_F(UnseenTrackerTest, AnIoUringIsNoReasonForTls) {
+  tracker_->OnTlsSocket(Socket("api.openai.test"), {});
+  const auto reason = [this] { return tracker_->List().at(0).reason; };
+  tracker_->OnLibraryFound({.process = kProcess, .path = "io_uring", .family = "io_uring"});
+  EXPECT_EQ(reason(), "TLS library not recognised");
+  tracker_->OnLibraryFound({.process = kProcess,
+                            .path = "/lib/libssl.so.3",
+                            .family = "openssl",
+                            .problem = "stripped"});
+  EXPECT_EQ(reason(), "openssl in /lib/libssl.so.3: stripped");
+}
+
 TEST_F(UnseenTrackerTest, Protocols) {
   tracker_->OnProtocol(Library("api.openai.test"), wire::Protocol::kHttp2Preface);
   tracker_->OnProtocol(Library("api.openai.test"), wire::Protocol::kHttp2Preface);

@@ -124,16 +124,13 @@ void ProcessWatch::Exited(const ProcessRecord& record) {
 void ProcessWatch::UsesIoUring(const ProcessRecord& record) {
   const auto found = processes_.find(record.process.pid);
   if (found == processes_.end()) return;
+  if (std::exchange(found->second.io_uring, true)) return;
   constexpr std::string_view kName = "io_uring";
-  for (const events::LibraryFound& known : found->second.libraries) {
-    if (known.family == kName) return;
-  }
   events::LibraryFound finding;
   finding.process = found->second.id;
   finding.path = kName;
   finding.family = kName;
   finding.problem = "plain HTTP through it is not seen";
-  found->second.libraries.push_back(finding);
   sink_->OnEvent(finding);
 }
 

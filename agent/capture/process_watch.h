@@ -61,6 +61,7 @@ class ProcessWatch {
     std::map<FileId, int> seen;    ///< Openings that failed; kSettled when it was looked at.
     bool unopened = false;         ///< One of them is to be tried again.
     bool missed = false;           ///< The last sweep did not find it.
+    bool io_uring = false;         ///< It made one itself, and that was told.
     std::vector<events::LibraryFound> libraries;  ///< What was said of them.
   };
 

@@ -155,6 +155,16 @@ TEST(ProcessWatchTest, AnIoUringIsToldOnce) {
   watch.UsesIoUring(record);
   ASSERT_THAT(sink.libraries, SizeIs(1));
   EXPECT_THAT(sink.libraries[0].problem, HasSubstr("plain HTTP"));
+  // A forked child made none.
+  sink.libraries.clear();
+  ProcessRecord child = record;
+  child.parent = record.process;
+  child.process.pid = 0x3fffff;
+  watch.Forked(child);
+  for (const auto& library : sink.libraries) EXPECT_NE(library.family, "io_uring");
+  sink.libraries.clear();
+  watch.UsesIoUring(child);
+  EXPECT_THAT(sink.libraries, SizeIs(1));
 }
 
 }  // namespace
