@@ -127,7 +127,7 @@ void DirectionMasker::Classify(std::string_view rest) {
     left_ = 0;
     return;
   }
-  head_ = HeadMasker();
+  head_ = HeadMasker(options_.text);
   state_ = State::kHead;
 }
 
@@ -357,7 +357,7 @@ void DirectionMasker::MaskBody(std::string* bytes, size_t begin, size_t end,
 /// A head where framing says there is none: framing may have been misled. Its credentials are
 /// masked; where the body ends is still decided by framing.
 void DirectionMasker::MaskEmbeddedHead(std::string* bytes, size_t at) const {
-  HeadMasker head;
+  HeadMasker head(options_.text);
   for (; at < bytes->size(); ++at) {
     const std::string_view ahead = std::string_view(*bytes).substr(at + 1);
     if (head.Feed(bytes->data() + at, ahead) != HeadMasker::Step::kMore) return;

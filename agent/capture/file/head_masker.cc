@@ -57,7 +57,7 @@ char QueryMasker::Mask(char c, std::string_view ahead) {
       } else if (ends) {
         state_ = State::kText;
       } else if (c == '=') {
-        const bool secret = IsSecretParameter(Decoded(name_.view()).view());
+        const bool secret = all_ || IsSecretParameter(Decoded(name_.view()).view());
         state_ = secret ? State::kSecretValue : State::kPlainValue;
         value_.Reset();
       } else {
@@ -78,6 +78,46 @@ char QueryMasker::Mask(char c, std::string_view ahead) {
       return state_ == State::kSecretValue ? value_.Mask(c, ahead) : c;
   }
   return kMaskByte;
+}
+
+bool JsonValueMasker::InSecret(char c) {
+  switch (state_) {
+    case State::kBegin:
+      if (c != ' ' && c != '\t') state_ = c == '{' || c == '[' ? State::kStructure : State::kOther;
+      return false;
+    case State::kStructure:
+      if (c == '"') {
+        state_ = State::kString;
+        name_.Clear();
+        last_ = 0;
+      } else if (c == ':') {
+        secret_ = secret_ || IsSecretParameter(name_.view());
+      } else if (c == '[' && secret_) {
+        ++lists_;
+      } else if (c == ']' && lists_ > 0) {
+        --lists_;
+      } else if ((c == ',' && lists_ == 0) || c == '}') {
+        secret_ = false;
+        lists_ = 0;
+      }
+      return false;
+    case State::kString:
+      if (c == '"') {
+        state_ = State::kStructure;
+        return false;
+      }
+      if (c == '\\') state_ = State::kEscape;
+      if (IsUpper(c) && last_ >= 'a' && last_ <= 'z') name_.Add('_');
+      name_.Add(Lower(c));
+      last_ = c;
+      return secret_;
+    case State::kEscape:
+      state_ = State::kString;
+      return secret_;
+    case State::kOther:
+      return false;
+  }
+  return true;
 }
 
 HeadMasker::Step HeadMasker::Feed(char* byte, std::string_view ahead) {
@@ -103,7 +143,7 @@ HeadMasker::Step HeadMasker::Feed(char* byte, std::string_view ahead) {
 }
 
 void HeadMasker::BeginTrailer() {
-  *this = HeadMasker();
+  *this = HeadMasker(query_.all());
   trailer_ = true;
   state_ = State::kLineStart;
 }
@@ -236,6 +276,7 @@ void HeadMasker::BeginValue() {
   value_.Clear();
   secret_.Reset();
   query_.Reset();
+  json_.Reset();
 }
 
 void HeadMasker::FeedValue(char* byte, std::string_view ahead) {
@@ -263,6 +304,10 @@ void HeadMasker::FeedValue(char* byte, std::string_view ahead) {
       return;
     }
     case HeaderRule::kPlain: {
+      if (json_.InSecret(c)) {
+        *byte = kMaskByte;
+        return;
+      }
       // A key under an unknown name: once its kind is whole, the rest is masked.
       const char masked = secret_.Mask(c, ahead);
       *byte = secret_.IsCredential() ? masked : query_.Mask(c, ahead);

@@ -38,18 +38,37 @@ class SmallText {
   bool cut_ = false;
 };
 
-/// Masks the values of telling parameters in URLs: "?key=V&x=1". One per line of a head.
+/// Masks the values of telling parameters in URLs: "?key=V&x=1", or of all. One per line of a head.
 class QueryMasker {
  public:
-  void Reset() { *this = QueryMasker(); }
+  explicit QueryMasker(bool all = false) : all_(all) {}
+  void Reset() { *this = QueryMasker(all_); }
+  bool all() const { return all_; }
   /// `ahead`: see SecretValue.
   char Mask(char c, std::string_view ahead);
 
  private:
   enum class State : uint8_t { kText, kName, kPlainValue, kSecretValue };
+  bool all_;
   State state_ = State::kText;
   SmallText<40> name_;
   SecretValue value_;
+};
+
+/// Masks the strings under telling names in a header's value that is JSON: {"api_key":"V"}.
+class JsonValueMasker {
+ public:
+  void Reset() { *this = JsonValueMasker(); }
+  /// Takes each byte of a value. Returns whether it lies in a string that is to be masked.
+  bool InSecret(char c);
+
+ private:
+  enum class State : uint8_t { kBegin, kStructure, kString, kEscape, kOther };
+  State state_ = State::kBegin;
+  bool secret_ = false;  ///< The member being read has a telling name.
+  uint8_t lists_ = 0;    ///< Lists that are open in it.
+  char last_ = 0;        ///< Of the name.
+  SmallText<40> name_;   ///< The last string; "apiKey" as "api_key".
 };
 
 /// What a head says of the body behind it.
@@ -70,6 +89,9 @@ struct HeadFacts {
 
 class HeadMasker {
  public:
+  /// `all_queries`: masks the values of every parameter of URLs, not only those of telling ones.
+  explicit HeadMasker(bool all_queries = false) : query_(all_queries) {}
+
   enum class Step : uint8_t {
     kMore,     ///< The byte belongs to the head; store what was returned.
     kDone,     ///< It was the head's last.
@@ -119,6 +141,7 @@ class HeadMasker {
   HeaderRule rule_ = HeaderRule::kPlain;
   SecretValue secret_;
   QueryMasker query_;
+  JsonValueMasker json_;
   HeadFacts facts_;
 };
 

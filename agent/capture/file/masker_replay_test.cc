@@ -74,9 +74,20 @@ TEST(MaskerReplayTest, CredentialsAreNoFacts) {
   EXPECT_EQ(MaskedFacts(events, false), facts);
 }
 
+/// The message of an error is text: it may quote what was asked.
+std::vector<std::string> WithoutMessage(std::vector<std::string> facts) {
+  for (std::string& fact : facts) {
+    const std::string message = "Rate limit reached";
+    if (const size_t at = fact.find(message); at != fact.npos) {
+      fact.replace(at, message.size(), "xxxx xxxxx xxxxxxx");
+    }
+  }
+  return facts;
+}
+
 TEST(MaskerReplayTest, TextIsNoFact) {
   const auto events = TwoProviders();
-  EXPECT_EQ(MaskedFacts(events, true), Facts(events));
+  EXPECT_EQ(MaskedFacts(events, true), WithoutMessage(Facts(events)));
 }
 
 /// A cut through "sk-" costs the kind of credential, and with it who pays.
@@ -94,7 +105,8 @@ TEST(MaskerReplayTest, CutAnywhere) {
   for (unsigned seed = 0; seed < 30; ++seed) {
     std::mt19937 random(seed);
     const auto slices = flow::testing::Slice(events, random);
-    ASSERT_EQ(WithoutMode(MaskedFacts(slices, true)), WithoutMode(Facts(slices))) << seed;
+    ASSERT_EQ(WithoutMode(MaskedFacts(slices, true)), WithoutMode(WithoutMessage(Facts(slices))))
+        << seed;
   }
 }
 

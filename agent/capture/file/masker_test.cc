@@ -169,11 +169,23 @@ TEST(MaskerTest, Headers) {
       {"Referer: https://a.test/?token=abc&b=1", "Referer: https://a.test/?token=xxx&b=1"},
       {"Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.sk-abc, v1",
        "Sec-WebSocket-Protocol: realtime, openai-insecure-api-key.sk-xxx, v1"},
+      {"x-portkey-virtual-key: openai-ab12", "x-portkey-virtual-key: xxxxxxxxxxx"},
+      {"X-Secret-Key: abc", "X-Secret-Key: xxx"},
+      {"x-private-key: abc", "x-private-key: xxx"},
+      {"x-api-secret-key: abc", "x-api-secret-key: xxx"},
+      {"x-signature: ab/12=", "x-signature: xxxxxx"},
+      {"idempotency-key: retry-1", "idempotency-key: xxxxxxx"},
+      {R"(x-portkey-config: {"provider":"openai","api_key":"ab\"c","retry":{"attempts":3}})",
+       R"(x-portkey-config: {"provider":"openai","api_key":"xxxxx","retry":{"attempts":3}})"},
+      {R"(x-config:  {"targets":[{"apiKey": "ab", "weight": 1},{"virtual_key":["a","b"],"x":"y"}]})",
+       R"(x-config:  {"targets":[{"apiKey": "xx", "weight": 1},{"virtual_key":["x","x"],"x":"y"}]})"},
       // Facts that only look alike.
       {"x-ratelimit-remaining-tokens: 149984", "x-ratelimit-remaining-tokens: 149984"},
       {"anthropic-ratelimit-tokens-limit: 8", "anthropic-ratelimit-tokens-limit: 8"},
       {"x-request-id: req_abc", "x-request-id: req_abc"},
-      {"idempotency-key: stainless-node-retry-1", "idempotency-key: stainless-node-retry-1"},
+      {"anthropic-version: 2023-06-01", "anthropic-version: 2023-06-01"},
+      {"anthropic-beta: token-counting-2024-11-01", "anthropic-beta: token-counting-2024-11-01"},
+      {"x-amzn-bedrock-input-token-count: 12", "x-amzn-bedrock-input-token-count: 12"},
       {"openai-project: proj_1", "openai-project: proj_1"},
       {"user-agent: OpenAI/Python 1.2", "user-agent: OpenAI/Python 1.2"},
       {"content-type: application/json", "content-type: application/json"},
@@ -203,6 +215,11 @@ TEST(MaskerTest, Queries) {
   EXPECT_EQ(target("/?monkey=abc&key"), "/?monkey=abc&key");
   EXPECT_EQ(target("http://user:pass@h.test/p?key=v"), "http://xxxxxxxxx@h.test/p?key=x");
   EXPECT_EQ(target("http://h.test:80/a@b"), "http://h.test:80/a@b");
+}
+
+TEST(TextMaskerTest, ValuesOfQueriesAreText) {
+  EXPECT_EQ(MaskOut("GET /v1/files?q=tax+return&limit HTTP/1.1\r\nReferer: /a?b=c\r\n\r\n", true),
+            "GET /v1/files?q=xxxxxxxxxx&limit HTTP/1.1\r\nReferer: /a?b=x\r\n\r\n");
 }
 
 TEST(MaskerTest, ReplyHeadsAndKeepAlive) {
@@ -493,7 +510,7 @@ TEST(TextMaskerTest, KeepsFactsAndStructure) {
           R"("tools":[{"type":"function","function":{"name":"get_weather","description":"of a city",)"
           R"("parameters":{"type":"object","properties":{"city":{"type":"string","maximum":42}}}}}]})"),
       R"({"model":"gpt-5","messages":[{"role":"user","name":"xxx","content":"xx \"xxx\" ×一😀"}],)"
-      R"("temperature":0.5,"stream":true,"stop":["END"],"user":"u-1","metadata":{"topic":"xxx"},)"
+      R"("temperature":0.5,"stream":true,"stop":["xxx"],"user":"u-1","metadata":{"topic":"xxx"},)"
       R"("tools":[{"type":"function","function":{"name":"get_weather","description":"xx x xxxx",)"
       R"("parameters":{"type":"xxxxxx","properties":{"city":{"type":"xxxxxx","maximum":11}}}}}]})");
 }
@@ -517,12 +534,18 @@ TEST(TextMaskerTest, EscapesStayEscapesOfTheSameWidth) {
             R"({"a":"\n\t\u0078\u00e9\u4e00\ud800\udc00\\x\/\n"})");
 }
 
-TEST(TextMaskerTest, ErrorsKeepWhatTheProviderSays) {
+TEST(TextMaskerTest, OnlyAnErrorsCodeIsAFact) {
+  EXPECT_EQ(
+      MaskBody("application/json", R"({"output":[{"type":"code_interpreter_call","code":"a=1"}]})"),
+      R"({"output":[{"type":"code_interpreter_call","code":"xxx"}]})");
+}
+
+TEST(TextMaskerTest, ErrorsKeepTheirKind) {
   EXPECT_EQ(
       MaskBody(
           "application/json",
-          R"({"error":{"message":"Rate limit","type":"rate_limit","code":"x"},"message":"hi"})"),
-      R"({"error":{"message":"Rate limit","type":"rate_limit","code":"x"},"message":"xx"})");
+          R"({"error":{"message":"No tax plan","type":"invalid","code":"c_1","param":"tax"},"message":"hi"})"),
+      R"({"error":{"message":"xx xxx xxxx","type":"invalid","code":"c_1","param":"xxx"},"message":"xx"})");
 }
 
 TEST(TextMaskerTest, EventStreams) {

@@ -35,13 +35,13 @@ constexpr std::array<std::string_view, 9> kTelling = {"sk-",   "gsk_", "AIza",  
 /// A shorter run of key characters is no key.
 constexpr size_t kShortestKey = 16;
 
-constexpr std::array<std::string_view, 13> kSecretHeaders = {
-    "cookie",          "set-cookie", "set-cookie2",    "authorization", "proxy-authorization",
-    "api-key",         "apikey",     "token",          "secret",        "password",
-    "x-amz-signature", "auth",       "x-functions-key"};
-constexpr std::array<std::string_view, 10> kSecretHeaderEnds = {
-    "-api-key", "-apikey",   "-token",      "-secret",           "-password",
-    "-auth",    "-auth-key", "-access-key", "-subscription-key", "-credential"};
+constexpr std::array<std::string_view, 11> kSecretHeaders = {
+    "cookie", "set-cookie", "set-cookie2", "api-key", "apikey",  "key",
+    "token",  "secret",     "signature",   "auth",    "password"};
+/// Nothing reads a value of these names but who knows the secret; that an Idempotency-Key is masked
+/// too costs nothing.
+constexpr std::array<std::string_view, 8> kSecretHeaderEnds = {
+    "-key", "-apikey", "-token", "-secret", "-signature", "-password", "-auth", "-credential"};
 
 constexpr std::array<std::string_view, 30> kSecretParameters = {"key",
                                                                 "code",

@@ -10,7 +10,6 @@ namespace {
 constexpr std::string_view kFactKeys[] = {"anthropic_version",
                                           "budget_tokens",
                                           "call_id",
-                                          "code",
                                           "container",
                                           "effort",
                                           "encoding_format",
@@ -27,7 +26,6 @@ constexpr std::string_view kFactKeys[] = {"anthropic_version",
                                           "modelVersion",
                                           "native_finish_reason",
                                           "object",
-                                          "param",
                                           "previous_response_id",
                                           "provider",
                                           "reasoning_effort",
@@ -38,10 +36,7 @@ constexpr std::string_view kFactKeys[] = {"anthropic_version",
                                           "service_tier",
                                           "speed",
                                           "status",
-                                          "stop",
                                           "stop_reason",
-                                          "stop_sequence",
-                                          "stop_sequences",
                                           "system_fingerprint",
                                           "tool_call_id",
                                           "tool_choice",
@@ -129,7 +124,8 @@ bool JsonTextMasker::KeepsValue() const {
   const std::string_view key = key_.view();
   if (key_.cut()) return false;
   if (key == "name") return frame.named;
-  if (key == "message") return frame.error;
+  // Elsewhere it is a program that a model wrote.
+  if (key == "code") return frame.error;
   return Holds(kFactKeys, key);
 }
 

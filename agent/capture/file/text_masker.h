@@ -29,7 +29,7 @@ class JsonTextMasker {
     bool object = false;
     bool free_form = false;  ///< A user's own structure: no string in it is kept, no number either.
     bool named = false;      ///< Its "name" is that of a tool.
-    bool error = false;      ///< Its "message" is the provider's.
+    bool error = false;      ///< Its "code" is the provider's.
     bool keep_strings = false;  ///< For lists under a kept key.
   };
   enum class State : uint8_t { kStructure, kKey, kText, kLiteral, kNumber, kBroken };
