@@ -1,6 +1,7 @@
 #include "agent/calls/billing.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <string>
 
@@ -16,13 +17,47 @@ using pricing::Unit;
 constexpr int kFirstErrorStatus = 400;
 
 /// The tier of the card. Anthropic's fast mode is a card of its own, stated apart from the tier.
+/// A tier that is cheaper than everyone's is taken from the request when the reply names none: the
+/// price stays a lower bound.
 std::string TierOf(const Call& call) {
   if (call.response.speed == "fast") return "fast";
-  return call.response.service_tier;
+  const bool cheaper = call.response.service_tier.empty() && call.request.service_tier == "flex";
+  return cheaper ? call.request.service_tier : call.response.service_tier;
 }
 
+/// Which tier was billed is not known: the reply's word counts, and it has none.
+bool IsTierOpen(const Call& call) {
+  if (!call.response.service_tier.empty() || !call.response.speed.empty()) return false;
+  constexpr std::array<std::string_view, 6> kEverybodys = {
+      "", "auto", "default", "standard", "standard_only", "on_demand"};
+  const std::string& asked = call.request.service_tier;
+  if (std::find(kEverybodys.begin(), kEverybodys.end(), asked) == kEverybodys.end()) return true;
+  if (call.request.speed == "fast") return true;
+  return asked.empty() && (call.request.body_has_gap || !call.request.body_is_whole);
+}
+
+/// "eu.api.openai.com", "us-east-1.api.x.ai" and "api.eu.mistral.ai" name a region; else empty.
+std::string RegionOfHost(std::string_view host) {
+  constexpr std::array<std::string_view, 11> kRegions = {"us", "eu", "au", "ca", "jp", "in",
+                                                         "sg", "kr", "gb", "uk", "ae"};
+  const size_t dot = host.find('.');
+  if (dot == std::string_view::npos) return {};
+  std::string_view label = host.substr(0, dot);
+  const std::string_view rest = host.substr(dot + 1);
+  if (label == "api") {
+    label = rest.substr(0, rest.find('.'));
+  } else if (rest.substr(0, 4) != "api.") {
+    return {};
+  }
+  const std::string_view area = label.substr(0, label.find('-'));
+  const bool known = std::find(kRegions.begin(), kRegions.end(), area) != kRegions.end();
+  return known ? std::string(area) : std::string();
+}
+
+/// As the reply states it, else as the host does.
 std::string RegionOf(const Call& call) {
   const std::string& geo = call.response.inference_geo;
+  if (geo.empty()) return RegionOfHost(call.server_address);
   return geo == "not_available" ? std::string() : geo;
 }
 
@@ -144,6 +179,18 @@ bool IsLowerBound(const Call& call) {
   return call.response.usage_is_partial || usage.write_split_unknown || half;
 }
 
+void MarkLowerBound(Call& call) {
+  Quote& quote = call.quote;
+  if (quote.status != CostStatus::kComputed && quote.status != CostStatus::kPartial) return;
+  if (IsTierOpen(call)) {
+    quote.reason = kTierNotStated;
+  } else if (quote.region_class.empty() && call.response.inference_geo.empty() &&
+             !RegionOfHost(call.server_address).empty()) {
+    quote.reason = kRegionNotPriced;
+  }
+  if (!quote.reason.empty() || IsLowerBound(call)) quote.status = CostStatus::kPartial;
+}
+
 }  // namespace
 
 bool IsPlausible(const dialects::TokenUsage& usage) {
@@ -187,9 +234,7 @@ std::vector<std::pair<Unit, int64_t>> Quantities(const dialects::TokenUsage& usa
 void PriceCall(const pricing::PriceBook& book, Call& call) {
   if (!call.response.usage.empty()) {
     call.quote = PriceUsage(book, call, call.response.usage);
-    if (call.quote.status == CostStatus::kComputed && IsLowerBound(call)) {
-      call.quote.status = CostStatus::kPartial;
-    }
+    MarkLowerBound(call);
     TakeStatedCost(call);
     return;
   }

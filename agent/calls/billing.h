@@ -22,6 +22,12 @@ inline constexpr std::string_view kAborted = "aborted";
 /// ... of a call that ended otherwise and stated nothing, with no text to estimate from.
 inline constexpr std::string_view kNoUsage = "no_usage";
 
+/// `quote.reason` of a price that is a lower bound, when a component is not the reason: the reply
+/// names no tier, and the request asked for another one than everyone's or was not seen whole.
+inline constexpr std::string_view kTierNotStated = "tier_not_stated";
+/// ... the host is one of a region, for which the book has no card (OpenAI's cost 10 % more).
+inline constexpr std::string_view kRegionNotPriced = "region_not_priced";
+
 /// More tokens in one call than this are a fault in the reply, not a cost.
 inline constexpr int64_t kMostTokens = 100'000'000;
 

@@ -116,6 +116,59 @@ TEST(PriceCallTest, AssumedSplitOfLifetimesIsPartial) {
   EXPECT_EQ(call.quote.status, CostStatus::kPartial);
 }
 
+TEST(PriceCallTest, ATierThatIsNotStatedIsALowerBound) {
+  const auto price = [](auto&& change) {
+    Call call = Served("gpt-test");
+    call.response.usage = {.input_uncached = 10, .output = 1};
+    change(call);
+    PriceCall(FakePriceBook(), call);
+    return call.quote;
+  };
+  for (const char* asked : {"priority", "flex", "scale"}) {
+    const pricing::Quote quote = price([&](Call& call) { call.request.service_tier = asked; });
+    EXPECT_EQ(quote.status, CostStatus::kPartial) << asked;
+    EXPECT_EQ(quote.reason, kTierNotStated);
+    EXPECT_EQ(quote.tier, asked == std::string_view("flex") ? "flex" : "") << "the cheaper one";
+  }
+  EXPECT_EQ(price([](Call& call) { call.request.body_has_gap = true; }).status,
+            CostStatus::kPartial);
+  EXPECT_EQ(price([](Call& call) { call.request.body_is_whole = false; }).status,
+            CostStatus::kPartial);
+  EXPECT_EQ(price([](Call& call) { call.request.speed = "fast"; }).status, CostStatus::kPartial);
+  for (const char* asked : {"", "auto", "default", "standard_only"}) {
+    EXPECT_EQ(price([&](Call& call) { call.request.service_tier = asked; }).status,
+              CostStatus::kComputed)
+        << asked;
+  }
+  // The reply's word settles it.
+  const pricing::Quote stated = price([](Call& call) {
+    call.request.service_tier = "priority";
+    call.request.body_has_gap = true;
+    call.response.service_tier = "default";
+  });
+  EXPECT_EQ(stated.status, CostStatus::kComputed);
+  EXPECT_EQ(stated.reason, "");
+}
+
+TEST(PriceCallTest, AHostOfARegionWithoutACardIsALowerBound) {
+  for (const char* host : {"eu.api.openai.com", "us-east-1.api.x.ai", "api.eu.mistral.ai"}) {
+    Call call = Served("gpt-test");
+    call.server_address = host;
+    call.response.usage = {.input_uncached = 10, .output = 1};
+    PriceCall(FakePriceBook(), call);
+    EXPECT_EQ(call.quote.status, CostStatus::kPartial) << host;
+    EXPECT_EQ(call.quote.reason, kRegionNotPriced);
+  }
+  for (const char* host : {"api.openai.com", "gateway.api.example.com", "api.internal.example.com",
+                           "localhost", "eu.example.com", ""}) {
+    Call call = Served("gpt-test");
+    call.server_address = host;
+    call.response.usage = {.input_uncached = 10, .output = 1};
+    PriceCall(FakePriceBook(), call);
+    EXPECT_EQ(call.quote.status, CostStatus::kComputed) << host;
+  }
+}
+
 TEST(PriceCallTest, EstimateStaysApart) {
   Call call = Served("gpt-test");
   call.request.text.ascii_bytes = 1000;

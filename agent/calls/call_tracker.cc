@@ -236,7 +236,7 @@ void CallTracker::OnRequestEnd(const flow::ConnectionView& connection, uint64_t 
   if (end == wire::MessageEnd::kComplete) {
     open->call.request_end_ns = std::max(open->call.request_end_ns, stamp.end_ns);
   }
-  open->reader->RequestEnd();
+  open->reader->RequestEnd(open->request_hidden ? wire::MessageEnd::kHole : end);
   CompleteIfWhole(connection, *open);
 }
 
@@ -279,7 +279,7 @@ void CallTracker::OnResponseEnd(const flow::ConnectionView& connection, uint64_t
   if (open == nullptr || open->ending.response_end) return;
   open->ending.response_end = end;
   open->ending.response_end_ns = stamp.end_ns;
-  open->reader->ResponseEnd(end, stamp);
+  open->reader->ResponseEnd(open->response_hidden ? wire::MessageEnd::kHole : end, stamp);
   CompleteIfWhole(connection, *open);
 }
 
@@ -326,7 +326,7 @@ void CallTracker::Complete(const flow::ConnectionView* connection, OpenCall& ope
         connection->mid_stream && connection->unmatched_bytes > open.unmatched_before;
   }
   const wire::Stamp last{ending.last_byte_ns, ending.last_byte_ns};
-  if (!ending.request_end) open.reader->RequestEnd();
+  if (!ending.request_end) open.reader->RequestEnd(wire::MessageEnd::kTruncated);
   if (!ending.response_end) open.reader->ResponseEnd(wire::MessageEnd::kTruncated, last);
   Call& call = open.call;
   call.request = open.reader->request();

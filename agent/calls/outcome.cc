@@ -15,10 +15,17 @@ void Mark(Call& call, Incomplete reason) {
   if (!call.has_incomplete(reason)) call.incomplete.push_back(reason);
 }
 
+/// Choices end one by one; as many were asked for as the request says.
+bool EveryChoiceFinished(const Call& call) {
+  const int64_t asked = std::max<int64_t>(call.request.choice_count.value_or(1), 1);
+  return static_cast<int64_t>(call.response.finish_reasons.size()) >= asked;
+}
+
 /// The dialect saw the whole reply, however the connection ended afterwards.
-bool DialectIsDone(const dialects::ResponseFacts& facts) {
+bool DialectIsDone(const Call& call) {
+  const dialects::ResponseFacts& facts = call.response;
   if (facts.terminal_seen) return true;
-  return !facts.usage.empty() && !facts.usage_is_partial && !facts.finish_reasons.empty();
+  return !facts.usage.empty() && !facts.usage_is_partial && EveryChoiceFinished(call);
 }
 
 bool FramingIsWhole(const Ending& ending) { return ending.response_end == MessageEnd::kComplete; }
@@ -27,9 +34,9 @@ bool FramingIsWhole(const Ending& ending) { return ending.response_end == Messag
 /// may be the end of the connection.
 bool IsOver(const Ending& ending, const Call& call) {
   const bool needs_terminal = call.response.is_stream && call.http_status < kFirstErrorStatus;
-  if (DialectIsDone(call.response)) return true;
+  if (DialectIsDone(call)) return true;
   return FramingIsWhole(ending) &&
-         (!needs_terminal || call.response.error.present || !call.response.finish_reasons.empty());
+         (!needs_terminal || call.response.error.present || EveryChoiceFinished(call));
 }
 
 events::MonoNs EndTime(const Ending& ending, const Call& call, bool over) {
@@ -106,8 +113,8 @@ void MarkWhatWasNotSeen(const Ending& ending, bool over, Call& call) {
   if (call.response.has_gap || RequestHoleMatters(call) || either(MessageEnd::kHole)) {
     Mark(call, Incomplete::kHole);
   }
-  // The body of an error may be anything, a proxy's HTML for one.
-  const bool malformed = call.response.malformed && over && call.http_status < kFirstErrorStatus;
+  // The body of an error or a redirection may be anything, a proxy's HTML for one.
+  const bool malformed = call.response.malformed && over && call.http_status / 100 == 2;
   if (malformed || either(MessageEnd::kGarbled) || ending.garbled_usage) {
     Mark(call, Incomplete::kGarbled);
   }

@@ -45,7 +45,8 @@ inline constexpr uint64_t kTimeoutSlackNs = 250'000'000;
 ///
 /// - The provider's own error, or its status, names the class whatever happened after it.
 /// - A reply is over when its framing says so, or when its dialect's terminal event, or its finish
-///   reason together with whole usage, was seen: a client that closes then has not aborted.
+///   reasons (one for each choice asked for) together with whole usage, were seen: a client that
+///   closes then has not aborted.
 /// - Closed by the process before that: kTimeout if the client had said how long it waits and has
 ///   waited so long, else kClientAbort. A time between bytes is counted from the newest byte; a
 ///   time in all from the connection's opening if the call is its first, else from its start. The

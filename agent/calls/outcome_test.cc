@@ -74,6 +74,35 @@ TEST(Judge, ClosedAfterFinishAndUsageIsWhole) {
   EXPECT_EQ(call.end_ns, 900 * kMs);
 }
 
+TEST(Judge, OneChoiceOfSeveralDoesNotEndTheCall) {
+  for (const MessageEnd end : {MessageEnd::kTruncated, MessageEnd::kComplete}) {
+    Call call = Stream();
+    call.response.terminal_seen = false;
+    call.response.terminal.reset();
+    call.request.choice_count = 2;
+    Ending ending = Cut(EndedBy::kLocal);
+    ending.response_end = end;
+    Call whole = call;
+    Judge(ending, call);
+    EXPECT_TRUE(call.client_aborted);
+    EXPECT_TRUE(call.has_incomplete(Incomplete::kTruncated));
+    whole.response.finish_reasons = {"stop", "length"};
+    Judge(ending, whole);
+    EXPECT_FALSE(whole.client_aborted);
+    EXPECT_TRUE(whole.incomplete.empty());
+  }
+}
+
+TEST(Judge, OnlyARepliesBodyMustBeJson) {
+  for (const int status : {200, 307, 404}) {
+    Call call = Body();
+    call.http_status = status;
+    call.response.malformed = true;
+    Judge(Whole(), call);
+    EXPECT_EQ(call.has_incomplete(Incomplete::kGarbled), status == 200) << status;
+  }
+}
+
 TEST(Judge, ClosedByTheClientBefore) {
   Call call = Stream();
   call.response.terminal_seen = false;

@@ -239,7 +239,7 @@ TEST(UsageRecord, EveryValueIsDocumentedAndNoOther) {
 TEST(UsageRecord, EveryReasonIsDocumentedAndNoOther) {
   std::set<std::string> reasons;
   const std::regex given(
-      R"re((?:unpriced\(|unpriced = |kSelfHosted = |k(?:NotBilled|Aborted|NoUsage) = )"(\w+)")re");
+      R"re((?:unpriced\(|unpriced = |kSelfHosted = |k(?:NotBilled|Aborted|NoUsage|TierNotStated|RegionNotPriced) = )"(\w+)")re");
   for (const char* file : {"agent/pricing/book.cc", "agent/pricing/book_data.h",
                            "agent/pricing/model_key.cc", "agent/calls/billing.h"}) {
     const std::string text = ReadSource(file);

@@ -235,6 +235,7 @@ Quote Book::Price(const Query& query, Steps* steps, const Card** used) const {
     return unpriced("unknown_tier");
   }
   if (used != nullptr) *used = card;
+  quote.region_class = card->key.region_class;
   PriceWithCard(*card, query, quote);
   return quote;
 }

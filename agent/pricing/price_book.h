@@ -64,11 +64,13 @@ struct Component {
 struct Quote {
   CostStatus status = CostStatus::kUnpriced;
   std::string reason;  ///< For kUnpriced: unknown_provider, unknown_model, unknown_tier,
-                       ///< opaque_profile, fine_tune, self_hosted, no_usage, aborted.
+                       ///< opaque_profile, fine_tune, self_hosted, no_usage, aborted. For kPartial
+                       ///< it may be tier_not_stated or region_not_priced.
   Match match = Match::kNone;
-  std::string provider;  ///< Book id the price came from.
-  std::string model;     ///< Book id of the model.
-  std::string tier;      ///< Tier of the card that was used.
+  std::string provider;      ///< Book id the price came from.
+  std::string model;         ///< Book id of the model.
+  std::string tier;          ///< Tier of the card that was used.
+  std::string region_class;  ///< Its region; empty when the card is for any.
   std::vector<Component> components;
   std::optional<PicoUsd> total;
   std::string book_version;

@@ -137,6 +137,32 @@ TEST(AnthropicRequest, CacheControlLifetimes) {
   EXPECT_EQ(asks(R"({"cache_control":null})"), "");
 }
 
+TEST(AnthropicUsage, TheLifetimeIsUnknownWhenTheRequestWasNotWhole) {
+  const Exchange exchange =
+      Whole(WithUsage(R"({"input_tokens":3,"cache_creation_input_tokens":10,"output_tokens":5})"));
+  for (const bool reply_first : {false, true}) {
+    for (const wire::MessageEnd end : {wire::MessageEnd::kComplete, wire::MessageEnd::kTruncated}) {
+      auto reader = kAnthropicMessages.open({});
+      if (!reply_first) reader->RequestEnd(end);
+      reader->ResponseHead({.status = 200});
+      reader->ResponseBody(exchange.response, {1, 1});
+      reader->ResponseEnd(wire::MessageEnd::kComplete, {1, 1});
+      if (reply_first) reader->RequestEnd(end);
+      EXPECT_EQ(reader->response().usage.write_split_unknown, end != wire::MessageEnd::kComplete);
+    }
+  }
+}
+
+TEST(AnthropicReply, NothingIsNoReply) {
+  for (const int status : {200, 204, 429}) {
+    auto reader = kAnthropicMessages.open({});
+    reader->RequestEnd();
+    reader->ResponseHead({.status = status});
+    reader->ResponseEnd(wire::MessageEnd::kComplete, {1, 1});
+    EXPECT_EQ(reader->response().malformed, status < 300);
+  }
+}
+
 // ---- Usage: 2.1 and 2.2.
 
 TEST(AnthropicUsage, InputExcludesCacheReadsAndWrites) {

@@ -19,7 +19,8 @@ void AddAll(AnthropicCounts* sum, const AnthropicCounts& counts) {
 
 /// Adds cache writes whose lifetime the reply does not state.
 void AssumeLifetime(int64_t writes, const RequestFacts& request, TokenUsage* usage) {
-  const bool unknown = (request.asks_1h_cache && request.asks_5m_cache) || request.body_has_gap;
+  const bool unknown = (request.asks_1h_cache && request.asks_5m_cache) || request.body_has_gap ||
+                       !request.body_is_whole;
   const bool one_hour = request.asks_1h_cache && !request.asks_5m_cache && !unknown;
   Count& target = one_hour ? usage->cache_write_1h : usage->cache_write_5m;
   target = target.value_or(0) + writes;

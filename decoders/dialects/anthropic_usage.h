@@ -46,7 +46,7 @@ struct AnthropicUsage {
   void Merge(const AnthropicUsage& later);
 
   /// Cache writes beyond the 5m/1h split take the lifetime that the request asks for; when it asks
-  /// for both, or it is not known what it asks, they count as 5m and are marked.
+  /// for both, or not all of it was seen, they count as 5m and are marked.
   TokenUsage Normalize(const RequestFacts& request) const;
 
   /// The shares of models other than `model`; at most 16.

@@ -88,6 +88,7 @@ struct RequestFacts {
   uint64_t body_bytes = 0;  ///< Decoded.
   uint64_t body_hash = 0;   ///< Of the decoded body; equal bodies are attempts of one call.
   bool body_has_gap = false;
+  bool body_is_whole = true;     ///< Cleared when the body did not end by its framing.
   bool model_after_gap = false;  ///< The model was read behind an uncaptured part.
 };
 

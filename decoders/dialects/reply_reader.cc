@@ -70,7 +70,8 @@ void ReplyReader::RequestGap(uint64_t length) {
 void ReplyReader::RequestEnd(wire::MessageEnd end) {
   if (request_ended_) return;
   request_ended_ = true;
-  request_body_.Finish(end == wire::MessageEnd::kComplete);
+  request_.body_is_whole = end == wire::MessageEnd::kComplete;
+  request_body_.Finish(request_.body_is_whole);
   request_.body_hash = request_hash_.Value();
   FinishRequest();
 }
@@ -181,6 +182,8 @@ void ReplyReader::ResponseEnd(wire::MessageEnd end, wire::Stamp stamp) {
       response_.malformed = true;
       break;
     case Form::kUnknown:
+      // Nothing where a reply was due.
+      if (status_ / 100 == 2 && !truncated_) response_.malformed = true;
       break;
   }
   if (response_.error.present && response_.error.message.empty()) response_.error.message = raw_;

@@ -15,6 +15,8 @@ class BrotliDecompressor final : public Decompressor {
   BrotliDecompressor& operator=(const BrotliDecompressor&) = delete;
 
   Progress Step(std::string_view* input, char* output, size_t size, size_t* produced) override;
+  // Its end is Progress::kEnd.
+  bool AtEnd() const override { return false; }
   size_t MemoryBytes() const override { return sizeof(*this) + allocated_; }
 
  private:

@@ -51,6 +51,11 @@ class ContentDecoder {
 
   Coding coding() const { return coding_; }
   Status Decode(std::string_view bytes, ByteSink* sink);
+  /// The coded stream is not at its end, so a message that ends here was cut. Nothing at all is a
+  /// whole body: some servers send it.
+  bool IsCut() const {
+    return status_ == Status::kOk && !finished_ && decompressor_ && !decompressor_->AtEnd();
+  }
   size_t MemoryBytes() const;
 
  private:

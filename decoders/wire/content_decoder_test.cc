@@ -184,5 +184,18 @@ TEST(ContentDecoder, Names) {
   EXPECT_EQ(ContentDecoder::CodingOf("compress"), Coding::kUnsupported);
 }
 
+TEST(ContentDecoder, SaysWhetherTheCodedBytesAreAtTheirEnd) {
+  for (const Coding coding : {Coding::kGzip, Coding::kDeflate, Coding::kBrotli, Coding::kZstd}) {
+    const std::string coded = Encoder(coding).Add("to be continued", true);
+    for (size_t length = 0; length <= coded.size(); ++length) {
+      ContentDecoder decoder(coding, kLimits);
+      Collected out;
+      EXPECT_EQ(decoder.Decode(coded.substr(0, length), &out), ContentDecoder::Status::kOk);
+      EXPECT_EQ(decoder.IsCut(), length > 0 && length < coded.size())
+          << static_cast<int>(coding) << " cut at " << length;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sonde::wire

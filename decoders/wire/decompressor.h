@@ -21,6 +21,8 @@ class Decompressor {
   virtual ~Decompressor() = default;
   /// Takes from the front of `input`, writes up to `size` bytes to `output`.
   virtual Progress Step(std::string_view* input, char* output, size_t size, size_t* produced) = 0;
+  /// What came so far may be all: no stream is open, or the last one ended.
+  virtual bool AtEnd() const = 0;
   virtual size_t MemoryBytes() const = 0;
 };
 

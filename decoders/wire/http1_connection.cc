@@ -512,7 +512,8 @@ void Http1Connection::Impl::MessageComplete(Half& side) {
 /// Reports the end of the side's open message.
 void Http1Connection::Impl::EndMessage(Half& side, MessageEnd end, Stamp stamp) {
   const uint64_t id = *std::exchange(side.message, std::nullopt);
-  if (side.body_garbled && end == MessageEnd::kComplete) end = MessageEnd::kGarbled;
+  const bool cut = side.decoder && !side.body_lost && side.decoder->IsCut();
+  if ((side.body_garbled || cut) && end == MessageEnd::kComplete) end = MessageEnd::kGarbled;
   side.decoder.reset();
   if (side.side == Side::kRequest) {
     sink_->OnRequestEnd(id, end, stamp);

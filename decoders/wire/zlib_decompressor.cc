@@ -30,6 +30,7 @@ class ZlibDecompressor final : public Decompressor {
   ZlibDecompressor& operator=(const ZlibDecompressor&) = delete;
 
   Progress Step(std::string_view* input, char* output, size_t size, size_t* produced) override;
+  bool AtEnd() const override { return between_members_; }
   size_t MemoryBytes() const override { return sizeof(*this) + allocated_; }
 
  private:

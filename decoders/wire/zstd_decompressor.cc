@@ -18,12 +18,14 @@ class ZstdDecompressor final : public Decompressor {
   ZstdDecompressor& operator=(const ZstdDecompressor&) = delete;
 
   Progress Step(std::string_view* input, char* output, size_t size, size_t* produced) override;
+  bool AtEnd() const override { return at_end_; }
   size_t MemoryBytes() const override {
     return sizeof(*this) + (stream_ == nullptr ? 0 : ZSTD_sizeof_DStream(stream_));
   }
 
  private:
   ZSTD_DStream* const stream_;
+  bool at_end_ = false;  // Between frames.
 };
 
 Decompressor::Progress ZstdDecompressor::Step(std::string_view* input, char* output, size_t size,
@@ -36,6 +38,7 @@ Decompressor::Progress ZstdDecompressor::Step(std::string_view* input, char* out
   input->remove_prefix(in.pos);
   *produced = out.pos;
   if (ZSTD_isError(result) != 0) return Progress::kBroken;
+  at_end_ = result == 0;
   // A full output may have more behind it, after the input's end as well.
   return out.pos == size || !input->empty() ? Progress::kMore : Progress::kNeedInput;
 }

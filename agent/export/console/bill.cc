@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "agent/calls/billing.h"
 #include "agent/export/console/display.h"
 #include "agent/export/notional.h"
 
@@ -45,6 +46,8 @@ void AddWhyPartial(const calls::Call& call, std::set<std::string>& why) {
       say("no price for " + std::string(pricing::UnitName(component.unit)));
     }
   }
+  if (call.quote.reason == calls::kTierNotStated) say("the service tier was not stated");
+  if (call.quote.reason == calls::kRegionNotPriced) say("no price for the host's region");
   const dialects::TokenUsage& usage = call.response.usage;
   if (call.response.usage_is_partial) say("the stream ended before its final usage");
   if (usage.write_split_unknown) say("the time to live of cache writes was not stated");
@@ -73,6 +76,8 @@ void BillRow::Add(const calls::Call& call) {
   } else if (IsNotional(call)) {
     ++notional;
     AddMoney(notional_cost, *call.quote.total);
+    if (call.quote.status == pricing::CostStatus::kEstimated) ++notional_estimated;
+    if (call.quote.status == pricing::CostStatus::kPartial) ++notional_partial;
   } else if (call.quote.status == pricing::CostStatus::kEstimated) {
     ++estimated;
     AddMoney(estimated_cost, *call.quote.total);
@@ -102,6 +107,8 @@ void BillRow::Add(const BillRow& other) {
   estimated_output += other.estimated_output;
   AddMoney(estimated_cost, other.estimated_cost);
   notional += other.notional;
+  notional_estimated += other.notional_estimated;
+  notional_partial += other.notional_partial;
   AddMoney(notional_cost, other.notional_cost);
   unpriced += other.unpriced;
   first.Add(other.first);

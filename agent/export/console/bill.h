@@ -36,6 +36,8 @@ struct BillRow {
   uint64_t estimated_output = 0;
   pricing::PicoUsd estimated_cost = 0;
   uint64_t notional = 0;  ///< Calls on a plan or reserved capacity: nobody is billed for them.
+  uint64_t notional_estimated = 0;  ///< Of them, estimated ones
+  uint64_t notional_partial = 0;    ///< and lower bounds.
   pricing::PicoUsd notional_cost = 0;
   bool in_book = false;   ///< `model` is the price book's name.
   uint64_t unpriced = 0;  ///< Calls whose cost is not known, errors that nobody bills left out.

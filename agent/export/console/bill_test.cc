@@ -161,6 +161,13 @@ TEST(BillTest, WhatNobodyIsBilledForIsInNoSum) {
     EXPECT_EQ(bill.total().cost, 0);
     EXPECT_EQ(bill.total().estimated_cost, 0);
     EXPECT_EQ(bill.total().notional_cost, *call.quote.total);
+    // Its mark stays with it, in the table and below.
+    const std::string mark = status == pricing::CostStatus::kPartial     ? ">="
+                             : status == pricing::CostStatus::kEstimated ? "~"
+                                                                         : "";
+    const std::string text = bill.Format(Facts(), {.width = 200});
+    EXPECT_THAT(text, HasSubstr("(" + mark + "$0.0007066 plan)"));
+    EXPECT_THAT(text, HasSubstr("notional   " + mark + "$0.0007066 for 1 call"));
   }
 }
 

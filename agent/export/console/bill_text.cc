@@ -42,13 +42,21 @@ std::string Percentiles(const Samples& samples) {
 
 std::string Money(pricing::PicoUsd amount) { return "$" + pricing::FormatUsd(amount); }
 
+/// With `~` when a call in it was estimated, with `>=` when one is a lower bound.
+std::string Notional(const BillRow& row) {
+  const std::string_view mark = row.notional_estimated > 0 ? "~"
+                                : row.notional_partial > 0 ? ">="
+                                                           : "";
+  return std::string(mark) + Money(row.notional_cost);
+}
+
 /// Exact sum, then what is not in it; "?" is what has no price and stands below the table.
 std::string Cost(const BillRow& row) {
   std::string text;
   const auto add = [&](const std::string& part) { text += (text.empty() ? "" : " + ") + part; };
   if (row.priced > 0) add((row.partial > 0 ? ">=" : "") + Money(row.cost));
   if (row.estimated > 0) add("~" + Money(row.estimated_cost));
-  if (row.notional > 0) add("(" + Money(row.notional_cost) + " plan)");
+  if (row.notional > 0) add("(" + Notional(row) + " plan)");
   if (row.unpriced > 0) add(text.empty() ? "unpriced" : "?");
   return text.empty() ? "-" : text;
 }
@@ -229,7 +237,7 @@ void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& w
                 Colour::kYellow);
   }
   if (total.notional > 0) {
-    remarks.Add("notional", Money(total.notional_cost) + " for " + Plural(total.notional, "call") +
+    remarks.Add("notional", Notional(total) + " for " + Plural(total.notional, "call") +
                                 " on a plan or reserved capacity; not in the total");
   }
   if (total.partial > 0) {
