@@ -1,6 +1,7 @@
 #!/bin/bash
 # Builds a small OpenTelemetry Collector (OTLP in, JSON lines out) into build/backends/otelcol-test,
-# once. One end-to-end test sends to it. Takes minutes the first time; exits 3 when Go is absent.
+# once. One end-to-end test sends to it. Takes minutes the first time; exits 3 when Go is too old to
+# fetch the one that the collector needs.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 backends=$root/build/backends
@@ -17,7 +18,12 @@ flock 9
 if [ -x "$binary" ] && [ "$(cat "$binary.stamp" 2>/dev/null)" = "$stamp" ]; then
   exit 0
 fi
-command -v go >/dev/null || { echo "build_collector: Go is not installed" >&2; exit 3; }
+command -v go >/dev/null || { echo "build_collector: Go is not installed" >&2; exit 1; }
+have=$(go env GOVERSION)
+if [ "$(printf '%s\n' go1.21 "$have" | sort -V | head -1)" != go1.21 ]; then
+  echo "build_collector: the collector needs Go 1.21 or newer, not $have" >&2
+  exit 3
+fi
 
 export CGO_ENABLED=0 GOWORK=off GOFLAGS=-trimpath
 work=$backends/collector

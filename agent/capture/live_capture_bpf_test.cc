@@ -549,9 +549,13 @@ class TestCgroup {
   }
   ~TestCgroup() {
     // A dead process leaves its cgroup a moment after it was waited for.
-    for (int i = 0; made_ && rmdir(path_.c_str()) != 0 && errno == EBUSY && i < 1000; ++i) {
-      usleep(1000);
+    const uint64_t deadline = MonotonicNs() + 20'000'000'000;
+    bool busy = made_;
+    while (busy && MonotonicNs() < deadline) {
+      busy = rmdir(path_.c_str()) != 0 && errno == EBUSY;
+      if (busy) sched_yield();
     }
+    EXPECT_FALSE(busy) << path_ << " is left over";
   }
   bool made() const { return made_; }
   const std::string& path() const { return path_; }

@@ -146,7 +146,7 @@ service:
         built = subprocess.run([harness.SOURCE / "tools/build_collector.sh"], capture_output=True,
                                text=True, check=False)
         if built.returncode == 3:
-            self.skipTest("Go is not installed, so there is no collector to send to")
+            self.skipTest(built.stderr.strip())  # The distribution's Go is too old for it.
         self.assertEqual(built.returncode, 0, built.stderr)
         self.grpc, self.http = harness.free_port(), harness.free_port()
         self.out = self.folder / "spans.jsonl"

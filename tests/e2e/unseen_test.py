@@ -15,6 +15,14 @@ CHAT = "/v1/chat/completions"
 
 
 class UnseenTest(harness.SondeCase):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        for command in ("gnutls-cli", "go"):  # tools/packages-test.txt
+            if not shutil.which(command):
+                raise AssertionError(f"{command} is not installed: tools/setup.sh "
+                                     "packages-test.txt installs it")
+
     def as_provider(self, command, arguments=(), **options):
         """Runs with a private /etc/hosts in which api.openai.com is this machine."""
         hosts = self.folder / "hosts"
@@ -45,8 +53,6 @@ class UnseenTest(harness.SondeCase):
 
     def test_gnutls(self):
         """Another TLS library to a known provider: the host, the process and the reason are said."""
-        if not shutil.which("gnutls-cli"):
-            self.skipTest("gnutls-cli is not installed (package gnutls-bin)")
         request = f"GET /v1/models HTTP/1.1\r\nhost: api.openai.com\r\nconnection: close\r\n\r\n"
         run = self.as_provider(["sh", "-c", f"printf '{request}' | gnutls-cli --no-ocsp "
                                 f"--x509cafile={self.simulator.ca} -p {self.simulator.port} "
@@ -57,13 +63,10 @@ class UnseenTest(harness.SondeCase):
         self.assertRegex(run.stderr, r"(?i)unseen")
 
     def test_go(self):
-        go = shutil.which("go")
-        if not go:
-            self.skipTest("Go is not installed")
         binary = harness.SOURCE / "build/backends/go_tls_client"
         source = harness.HERE / "clients/tls_client.go"
         if not binary.exists() or binary.stat().st_mtime < source.stat().st_mtime:
-            subprocess.run([go, "build", "-o", binary, source], check=True,
+            subprocess.run(["go", "build", "-o", binary, source], check=True,
                            env=os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-trimpath"})
         run = self.as_provider(
             [binary, f"https://api.openai.com:{self.simulator.port}{CHAT}", self.simulator.ca])
@@ -83,8 +86,6 @@ class UnseenTest(harness.SondeCase):
 
     def test_a_seen_call_and_an_unseen_one(self):
         """A program that calls over OpenSSL, and a child of it that Sonde cannot read."""
-        if not shutil.which("gnutls-cli"):
-            self.skipTest("gnutls-cli is not installed (package gnutls-bin)")
         body = self.folder / "body"
         body.write_text(harness.raw_body(cases.call("openai", "seen")))
         port = self.simulator.port
@@ -123,8 +124,6 @@ class UnseenTest(harness.SondeCase):
 
     def test_idle_handshakes_hide_no_unseen_one(self):
         """Idle ones account for themselves only: what another library sent stays unseen."""
-        if not shutil.which("gnutls-cli"):
-            self.skipTest("gnutls-cli is not installed (package gnutls-bin)")
         request = "GET /v1/models HTTP/1.1\r\nhost: api.openai.com\r\nconnection: close\r\n\r\n"
         script = (f"/usr/bin/python3 -c \"$0\"; printf '{request}' | gnutls-cli --no-ocsp "
                   f"--x509cafile={self.simulator.ca} -p {self.simulator.port} api.openai.com "
@@ -136,9 +135,6 @@ class UnseenTest(harness.SondeCase):
     def test_idle_and_unseen_connections_of_one_process(self):
         """A call over a library that is not probed is no handshake, however short: one process
         shakes hands over OpenSSL and calls over GnuTLS, to the same host."""
-        import ctypes.util
-        if not ctypes.util.find_library("gnutls"):
-            self.skipTest("libgnutls is not installed")
         calls = (
             f"import ctypes\n"
             f"tls = ctypes.CDLL('libgnutls.so.30')\n"

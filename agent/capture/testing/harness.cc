@@ -1,8 +1,10 @@
 #include "agent/capture/testing/harness.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,8 +97,14 @@ bool Child::Ended() {
 }
 
 int Child::Wait() {
-  const uint64_t deadline = MonotonicNs() + kDeadlineNs;
-  while (!Ended() && MonotonicNs() < deadline) usleep(1000);
+  pollfd ending = {.fd = ended_ ? -1 : static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)),
+                   .events = POLLIN,
+                   .revents = 0};
+  if (ending.fd >= 0) {
+    poll(&ending, 1, static_cast<int>(kDeadlineNs / 1'000'000));
+    close(ending.fd);
+    Ended();
+  }
   return ended_ ? status_ : -999;
 }
 
