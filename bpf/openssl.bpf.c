@@ -151,8 +151,7 @@ int BPF_KPROBE(sonde_ssl_dup, void* ssl) {
   return sonde_note_enter(ctx, SONDE_KIND_DUP, (__u64)ssl, 0);
 }
 
-/* SSL_ctrl: SSL_set_tlsext_host_name is a macro over it. The name is read when it returns: then the
- * library has looked at it, and it is in memory. */
+/* SSL_ctrl: SSL_set_tlsext_host_name is a macro over it. */
 SEC("uprobe")
 int BPF_KPROBE(sonde_ssl_ctrl, void* ssl, __s32 command, long argument, void* name) {
   if (command != SONDE_SSL_CTRL_SET_TLSEXT_HOSTNAME || !name) return 0;
@@ -236,27 +235,6 @@ static __always_inline void sonde_hold(const struct sonde_connection_key* key,
   if (connection) __sync_fetch_and_add(&connection->references, 1);
 }
 
-static __always_inline void sonde_name_return(const struct sonde_connection_key* key,
-                                              const struct sonde_process* process, __u64 name) {
-  struct sonde_connection* connection = sonde_ssl_get(key, process, 0);
-  struct sonde_name_record* record;
-  if (!connection) return;
-  connection->role = SONDE_ROLE_CLIENT; /* Only a client asks for a name this way. */
-  record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-  if (!record) {
-    sonde_lose(SONDE_LOSS_RING_EVENT);
-    return;
-  }
-  sonde_fill_connection(&record->connection, SONDE_RECORD_NAME, key, connection,
-                        bpf_ktime_get_ns());
-  if (bpf_probe_read_user_str(record->name, sizeof(record->name), (void*)name) <= 0) {
-    bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
-    sonde_lose(SONDE_LOSS_NAME);
-    return;
-  }
-  bpf_ringbuf_submit(record, sonde_wake_flags());
-}
-
 /* Every function above ends here. */
 SEC("uprobe")
 int BPF_KRETPROBE(sonde_ssl_return, __u64 result) {
@@ -278,10 +256,6 @@ int BPF_KRETPROBE(sonde_ssl_return, __u64 result) {
   if (invocation.kind == SONDE_KIND_DUP) {
     /* Once the handshake has begun SSL_dup returns the object itself, with one more owner. */
     if (result == invocation.handle) sonde_hold(&key, process);
-    return 0;
-  }
-  if (invocation.kind == SONDE_KIND_NAME) {
-    if ((__s32)result == 1) sonde_name_return(&key, process, invocation.buffer);
     return 0;
   }
   connection = sonde_connection_find(&key, process, 0);
@@ -306,6 +280,42 @@ int BPF_KRETPROBE(sonde_ssl_return, __u64 result) {
   if (sonde_settle(&invocation, tgid, moved)) return 0;
   if (moved <= invocation.settled) return 0;
   sonde_data_leave(&key, connection, &invocation, moved);
+  return 0;
+}
+
+/* The name is read when SSL_ctrl returns: the library has looked at it then, so it is in memory.
+ * Its other commands are not remembered: what lies here may be another's that never returned. */
+SEC("uprobe")
+int BPF_KRETPROBE(sonde_ssl_ctrl_return, __s32 result) {
+  __u32 tgid = sonde_tgid();
+  struct sonde_process* process = sonde_gate(tgid);
+  struct sonde_invocation_key place = {.tgid = tgid, .sp = SONDE_ENTRY_SP(ctx)};
+  struct sonde_invocation* found;
+  struct sonde_connection_key key;
+  struct sonde_connection* connection;
+  struct sonde_name_record* record;
+  if (!process) return 0;
+  found = bpf_map_lookup_elem(&in_flight, &place);
+  if (!found || found->kind != SONDE_KIND_NAME) return 0;
+  found->kind = 0;
+  if (result != 1) return 0;
+  key = sonde_ssl_key(tgid, found->handle);
+  connection = sonde_ssl_get(&key, process, 0);
+  if (!connection) return 0;
+  connection->role = SONDE_ROLE_CLIENT; /* Only a client asks for a name this way. */
+  record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+  if (!record) {
+    sonde_lose(SONDE_LOSS_RING_EVENT);
+    return 0;
+  }
+  sonde_fill_connection(&record->connection, SONDE_RECORD_NAME, &key, connection,
+                        bpf_ktime_get_ns());
+  if (bpf_probe_read_user_str(record->name, sizeof(record->name), (void*)found->buffer) <= 0) {
+    bpf_ringbuf_discard(record, BPF_RB_NO_WAKEUP);
+    sonde_lose(SONDE_LOSS_NAME);
+    return 0;
+  }
+  bpf_ringbuf_submit(record, sonde_wake_flags());
   return 0;
 }
 

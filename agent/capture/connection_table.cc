@@ -60,7 +60,7 @@ void ConnectionTable::EvictIdle(events::MonoNs, events::EventSink* sink) {
   ForEach([&idle](const sonde_connection_key& key, const sonde_connection& connection) {
     idle.emplace_back(connection.last_ns, key);
   });
-  const size_t limit = capacity_ / 10 * 9;
+  const size_t limit = size_t{capacity_} / 10 * 9;
   if (idle.size() < limit || limit == 0) return;
   const size_t evicted = idle.size() - limit + capacity_ / 10;
   const auto older = [](const auto& a, const auto& b) { return a.first < b.first; };

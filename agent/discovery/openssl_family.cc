@@ -29,7 +29,7 @@ constexpr ProbeSpec kProbes[] = {
     {"SSL_sendfile", "sonde_ssl_return", true},
     {"SSL_get_error", "sonde_ssl_return", true},
     {"SSL_dup", "sonde_ssl_return", true},
-    {"SSL_ctrl", "sonde_ssl_return", true},
+    {"SSL_ctrl", "sonde_ssl_ctrl_return", true},
     {"SSL_dup", "sonde_ssl_dup"},
     {"SSL_ctrl", "sonde_ssl_ctrl"},
     {"SSL_read", "sonde_ssl_read"},

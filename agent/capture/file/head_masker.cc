@@ -308,6 +308,10 @@ void HeadMasker::FeedValue(char* byte, std::string_view ahead) {
         *byte = kMaskByte;
         return;
       }
+      if (json_.is_json() && c == '"') {
+        secret_.Reset();  // Each string may be a key of a known kind.
+        return;
+      }
       // A key under an unknown name: once its kind is whole, the rest is masked.
       const char masked = secret_.Mask(c, ahead);
       *byte = secret_.IsCredential() ? masked : query_.Mask(c, ahead);

@@ -61,6 +61,7 @@ class JsonValueMasker {
   void Reset() { *this = JsonValueMasker(); }
   /// Takes each byte of a value. Returns whether it lies in a string that is to be masked.
   bool InSecret(char c);
+  bool is_json() const { return state_ != State::kBegin && state_ != State::kOther; }
 
  private:
   enum class State : uint8_t { kBegin, kStructure, kString, kEscape, kOther };

@@ -179,6 +179,7 @@ TEST(MaskerTest, Headers) {
        R"(x-portkey-config: {"provider":"openai","api_key":"xxxxx","retry":{"attempts":3}})"},
       {R"(x-config:  {"targets":[{"apiKey": "ab", "weight": 1},{"virtual_key":["a","b"],"x":"y"}]})",
        R"(x-config:  {"targets":[{"apiKey": "xx", "weight": 1},{"virtual_key":["x","x"],"x":"y"}]})"},
+      {R"(x-config: {"a":"sk-abc","b":"c"})", R"(x-config: {"a":"sk-xxx","b":"c"})"},
       // Facts that only look alike.
       {"x-ratelimit-remaining-tokens: 149984", "x-ratelimit-remaining-tokens: 149984"},
       {"anthropic-ratelimit-tokens-limit: 8", "anthropic-ratelimit-tokens-limit: 8"},

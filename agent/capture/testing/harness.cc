@@ -57,7 +57,7 @@ std::vector<events::ConnectionId> Recorder::Connections() const {
   return connections;
 }
 
-Child::Child(std::function<int()> work) {
+Child::Child(const std::function<int()>& work) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) std::abort();
   pid_ = fork();

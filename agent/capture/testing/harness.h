@@ -48,7 +48,7 @@ class Recorder final : public events::EventSink {
 /// A forked process that runs `work` once it is let go, and exits with what that returns.
 class Child {
  public:
-  explicit Child(std::function<int()> work);
+  explicit Child(const std::function<int()>& work);
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
   /// Kills it if it is still there.
