@@ -176,7 +176,8 @@ bool IsLowerBound(const Call& call) {
   const dialects::TokenUsage& usage = call.response.usage;
   // One of the two was refused or never stated.
   const bool half = call.operation == "chat" && (!usage.total_input() || !usage.output);
-  return call.response.usage_is_partial || usage.write_split_unknown || half;
+  return call.response.usage_is_partial || call.has_incomplete(Incomplete::kNoRequest) ||
+         usage.write_split_unknown || half;
 }
 
 void MarkLowerBound(Call& call) {

@@ -84,12 +84,14 @@ std::string_view BillingModeName(BillingMode mode) {
 }
 
 std::optional<uint64_t> Call::time_to_first_chunk_ns() const {
+  if (has_incomplete(Incomplete::kNoRequest)) return std::nullopt;
   if (!response.is_stream || !response.first_output) return std::nullopt;
   if (response.first_output->end_ns < start_ns) return std::nullopt;
   return response.first_output->end_ns - start_ns;
 }
 
 std::optional<uint64_t> Call::time_to_first_text_ns() const {
+  if (has_incomplete(Incomplete::kNoRequest)) return std::nullopt;
   if (!response.is_stream || !response.first_text) return std::nullopt;
   if (response.first_text->end_ns < start_ns) return std::nullopt;
   return response.first_text->end_ns - start_ns;

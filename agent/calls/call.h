@@ -131,7 +131,8 @@ struct Call {
   std::string billing_scope;  ///< "organization/project" as stated by headers; may be empty.
   std::optional<pricing::PicoUsd> provider_cost;  ///< Stated by the provider on the wire.
 
-  /// Seconds are for exporters; one definition each, here.
+  /// Seconds are for exporters; one definition each, here. Without the request there is no time to
+  /// the first of anything.
   std::optional<uint64_t> time_to_first_chunk_ns()
       const;  ///< Streams: first output event's read return - start.
   std::optional<uint64_t> time_to_first_text_ns() const;
@@ -153,7 +154,7 @@ struct Notice {
 /// TLS or protocols seen that could not be turned into calls.
 struct Unseen {
   std::shared_ptr<const Process> process;
-  std::string kind;  ///< "tls", "http/2", "quic", "websocket".
+  std::string kind;  ///< "tls", "http/2", "quic", "websocket", "mid_stream".
   std::string host;  ///< SNI, authority or address.
   bool provider_host = false;
   std::string reason;  ///< For a person: "TLS library not recognised", ...

@@ -1,6 +1,7 @@
 #include "agent/calls/call_tracker.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace sonde::calls {
 namespace {
 
 constexpr size_t kLongestUserAgent = 256;
+constexpr size_t kLoneBytes = size_t{4} * 1024;  // Enough to tell whose reply it is.
 constexpr uint16_t kHttpsPort = 443;
 constexpr uint16_t kHttpPort = 80;
 
@@ -63,6 +65,10 @@ struct CallTracker::OpenCall {
 /// The calls under way on one connection, oldest first; lives with it.
 struct CallTracker::ConnectionCalls final : public flow::Attachment {
   std::vector<std::unique_ptr<OpenCall>> calls;
+  // A reply whose request was not seen, until its bytes say what it is.
+  std::optional<wire::ResponseHead> lone_head;
+  std::string lone_bytes;
+  wire::Stamp lone_first;
 };
 
 CallTracker::CallTracker(const TrackerLimits& limits, std::string seed,
@@ -126,25 +132,31 @@ void CallTracker::OnRequestHead(const flow::ConnectionView& connection, uint64_t
       ++i;
     }
   }
-  const dialects::Dialect* dialect = dialects::Recognize(head);
-  if (dialect == nullptr) return;
+  if (const dialects::Dialect* dialect = dialects::Recognize(head)) {
+    Open(connection, exchange, *dialect, head, stamp);
+  }
+}
+
+CallTracker::OpenCall* CallTracker::Open(const flow::ConnectionView& connection, uint64_t exchange,
+                                         const dialects::Dialect& dialect,
+                                         const wire::RequestHead& head, wire::Stamp stamp) {
   if (open_.size() >= std::max<size_t>(limits_.open_calls, 1)) EvictFirst();
   if (!connection.attachment) connection.attachment = std::make_unique<ConnectionCalls>();
-  calls = static_cast<ConnectionCalls*>(connection.attachment.get());
+  auto* calls = static_cast<ConnectionCalls*>(connection.attachment.get());
 
   auto open = std::make_unique<OpenCall>();
   open->exchange = exchange;
   open->owner = calls;
-  open->reader = dialect->open(head);
+  open->reader = dialect.open(head);
   open->book = book_;
   open->ending.last_byte_ns = stamp.end_ns;
   open->ending.order_unknown = connection.order_unknown;
   open->unmatched_before = connection.unmatched_bytes;
   Call& call = open->call;
   call.number = next_number_++;
-  call.dialect = dialect->name;
-  call.operation = dialect->operation;
-  call.api_type = dialect->api_type;
+  call.dialect = dialect.name;
+  call.operation = dialect.operation;
+  call.api_type = dialect.api_type;
   call.start_ns = stamp.begin_ns;
   call.request_end_ns = stamp.end_ns;
   if (clock_known_) {
@@ -156,6 +168,27 @@ void CallTracker::OnRequestHead(const flow::ConnectionView& connection, uint64_t
   if (open->request_hidden) NoticeCoding(*open, head.unsupported_coding);
   open_.emplace(call.number, open.get());
   calls->calls.push_back(std::move(open));
+  return calls->calls.back().get();
+}
+
+/// A reply whose request went out before the connection was met: its bytes say whose it is.
+void CallTracker::RecognizeLone(const flow::ConnectionView& connection, std::string_view bytes,
+                                wire::Stamp stamp) {
+  auto* calls = static_cast<ConnectionCalls*>(connection.attachment.get());
+  if (calls == nullptr || !calls->lone_head) return;
+  if (calls->lone_bytes.empty()) calls->lone_first = stamp;
+  calls->lone_bytes.append(bytes);
+  const dialects::Dialect* dialect = dialects::RecognizeReply(calls->lone_bytes);
+  if (dialect == nullptr && calls->lone_bytes.size() < kLoneBytes) return;
+  const wire::ResponseHead head = *std::exchange(calls->lone_head, std::nullopt);
+  const std::string begin = std::exchange(calls->lone_bytes, {});
+  if (dialect == nullptr) return;
+  OpenCall* open = Open(connection, flow::kLoneExchange, *dialect, {}, calls->lone_first);
+  open->ending.no_request = true;
+  open->reader->RequestEnd(wire::MessageEnd::kHole);
+  open->ending.request_end = wire::MessageEnd::kComplete;  // Nothing more is waited for.
+  OnResponseHead(connection, flow::kLoneExchange, head, calls->lone_first);
+  OnResponseBody(connection, flow::kLoneExchange, begin, stamp);
 }
 
 /// Who, where, whose, under which trace: all that the request's head says.
@@ -245,7 +278,12 @@ void CallTracker::OnRequestEnd(const flow::ConnectionView& connection, uint64_t 
 void CallTracker::OnResponseHead(const flow::ConnectionView& connection, uint64_t exchange,
                                  const wire::ResponseHead& head, wire::Stamp stamp) {
   OpenCall* open = Find(connection, exchange);
-  if (open == nullptr) return;
+  if (open == nullptr) {
+    if (exchange != flow::kLoneExchange) return;
+    if (!connection.attachment) connection.attachment = std::make_unique<ConnectionCalls>();
+    static_cast<ConnectionCalls*>(connection.attachment.get())->lone_head = head;
+    return;
+  }
   Call& call = open->call;
   call.http_status = head.status;
   call.request_id = RequestId(head.headers);
@@ -262,7 +300,10 @@ void CallTracker::OnResponseHead(const flow::ConnectionView& connection, uint64_
 void CallTracker::OnResponseBody(const flow::ConnectionView& connection, uint64_t exchange,
                                  std::string_view bytes, wire::Stamp stamp) {
   OpenCall* open = Find(connection, exchange);
-  if (open == nullptr) return;
+  if (open == nullptr) {
+    if (exchange == flow::kLoneExchange) RecognizeLone(connection, bytes, stamp);
+    return;
+  }
   open->ending.last_byte_ns = std::max(open->ending.last_byte_ns, stamp.end_ns);
   open->reader->ResponseBody(bytes, stamp);
 }
@@ -325,6 +366,7 @@ void CallTracker::Complete(const flow::ConnectionView* connection, OpenCall& ope
     ending.mid_stream =
         connection->mid_stream && connection->unmatched_bytes > open.unmatched_before;
   }
+  ending.mid_stream = ending.mid_stream || ending.no_request;
   const wire::Stamp last{ending.last_byte_ns, ending.last_byte_ns};
   if (!ending.request_end) open.reader->RequestEnd(wire::MessageEnd::kTruncated);
   if (!ending.response_end) open.reader->ResponseEnd(wire::MessageEnd::kTruncated, last);
@@ -354,7 +396,8 @@ void CallTracker::LinkRetry(OpenCall& open) {
                             .destination = absl::StrCat(call.server_address, ":", call.server_port),
                             .path = call.path,
                             .body_hash = call.request.body_hash};
-  const bool body_known = !call.request.body_has_gap && !open.request_hidden &&
+  const bool body_known = !open.ending.no_request && !call.request.body_has_gap &&
+                          !open.request_hidden &&
                           open.ending.request_end == wire::MessageEnd::kComplete;
   const RetryTable::Link link =
       retries_.Add(key, body_known,

@@ -18,6 +18,7 @@
 #include "agent/events/event.h"
 #include "agent/flow/exchange_sink.h"
 #include "agent/pricing/price_book.h"
+#include "decoders/dialects/dialect.h"
 
 namespace sonde::calls {
 
@@ -86,6 +87,11 @@ class CallTracker final : public flow::ExchangeSink {
   struct ConnectionCalls;
 
   OpenCall* Find(const flow::ConnectionView& connection, uint64_t exchange);
+  OpenCall* Open(const flow::ConnectionView& connection, uint64_t exchange,
+                 const dialects::Dialect& dialect, const wire::RequestHead& head,
+                 wire::Stamp stamp);
+  void RecognizeLone(const flow::ConnectionView& connection, std::string_view bytes,
+                     wire::Stamp stamp);
   void Place(const flow::ConnectionView& connection, const wire::RequestHead& head, OpenCall& open);
   void CompleteIfWhole(const flow::ConnectionView& connection, OpenCall& open);
   void Complete(const flow::ConnectionView* connection, OpenCall& open);

@@ -119,6 +119,7 @@ void MarkWhatWasNotSeen(const Ending& ending, bool over, Call& call) {
     Mark(call, Incomplete::kGarbled);
   }
   if (ending.unsupported_coding) Mark(call, Incomplete::kUnsupportedCoding);
+  if (ending.no_request) Mark(call, Incomplete::kNoRequest);
   if (ending.mid_stream) Mark(call, Incomplete::kMidStream);
   if (ending.order_unknown) Mark(call, Incomplete::kOrderUnknown);
 }

@@ -32,6 +32,7 @@ struct Ending {
   /// When the connection opened, if the call is its first one; else 0.
   events::MonoNs opened_ns = 0;
   bool mid_stream = false;
+  bool no_request = false;  ///< The reply was met alone, maybe in its middle.
   bool order_unknown = false;
   bool garbled_usage = false;       ///< Its usage could not be true.
   bool unsupported_coding = false;  ///< Of the request's or the reply's body.

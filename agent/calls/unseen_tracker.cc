@@ -12,6 +12,7 @@ namespace {
 constexpr char kTls[] = "tls";
 constexpr char kHttp2[] = "http/2";
 constexpr char kQuic[] = "quic";
+constexpr char kMidStream[] = "mid_stream";
 constexpr char kWebSocket[] = "websocket";
 
 bool IsTlsLibrary(const flow::ConnectionView& connection) {
@@ -156,6 +157,13 @@ void UnseenTracker::OnConnectionEnd(const flow::ConnectionView& connection) {
     }
     return;
   }
+  if (connection.unread_reply_bytes > 0 &&
+      (IsTlsLibrary(connection) || book_->IsProviderHost(host))) {
+    // What Sonde met in its middle and could not read may have been a call.
+    Tally* tally =
+        At(connection.id.process, kMidStream, host.empty() ? connection.peer_address : host);
+    if (tally != nullptr) ++tally->connections;
+  }
   if (!IsTlsLibrary(connection) || connection.role != events::Role::kClient) return;
   if (connection.has_data) {
     Tally* tally = host.empty() ? nullptr : At(connection.id.process, kTls, host);
@@ -234,7 +242,9 @@ std::vector<Unseen> UnseenTracker::List() const {
                           .host = key.host,
                           .provider_host = book_->IsProviderHost(key.host),
                           .reason = key.kind == kTls ? TlsReason(key.process, tally)
-                                                     : absl::StrCat("unsupported: ", key.kind),
+                                    : key.kind == kMidStream
+                                        ? "met in its middle"
+                                        : absl::StrCat("unsupported: ", key.kind),
                           .connections = unseen});
   }
   return list;

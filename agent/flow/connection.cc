@@ -1,6 +1,7 @@
 #include "agent/flow/connection.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "decoders/wire/tls_client_hello.h"
@@ -141,10 +142,9 @@ void Connection::EndBothSides(std::optional<uint64_t> total_out, std::optional<u
     http_->End(wire::Side::kRequest, stamp);
     http_->End(wire::Side::kResponse, stamp);
   }
-  uint64_t held = 0;
-  for (const Held& kept : held_) held += kept.range.length;
-  Unmatched(held);
+  for (const Held& kept : held_) Discard(kept);
   held_.clear();
+  EndLoneReply(stamp);
   state_ = State::kEnded;
   context_->sink->OnConnectionEnd(view_);
 }
@@ -166,7 +166,7 @@ std::optional<events::MonoNs> Connection::deadline() const {
 
 size_t Connection::MemoryBytes() const {
   return sizeof(*this) + out_.MemoryBytes() + in_.MemoryBytes() + held_bytes_ + hello_.capacity() +
-         (http_ ? http_->MemoryBytes() : 0);
+         (http_ ? http_->MemoryBytes() : 0) + (lone_ ? lone_->MemoryBytes() : 0);
 }
 
 // ---- In order, from the streams.
@@ -244,7 +244,7 @@ void Connection::Decide() {
   }
   while (held_bytes_ > context_->limits.undecided_bytes && !held_.empty()) {
     held_bytes_ -= held_.front().bytes.size() + sizeof(Held);
-    Unmatched(held_.front().range.length);
+    Discard(held_.front());
     held_.pop_front();
   }
 }
@@ -322,8 +322,11 @@ void Connection::EnterHttp() {
     const bool older = Resynchronising() && kept.direction == Direction::kIn &&
                        kept.range.stamp.end_ns < first_request_ns;
     if (older) {
-      Unmatched(kept.range.length);
-    } else if (kept.bytes.empty()) {
+      Discard(kept);
+      continue;
+    }
+    EndLoneReply(kept.range.stamp);
+    if (kept.bytes.empty()) {
       OnHole(kept.direction, kept.range.length, kept.range.stamp);
     } else {
       kept.range.bytes = kept.bytes;
@@ -406,6 +409,65 @@ void Connection::Unmatched(uint64_t length) {
   context_->stats.unmatched_bytes += length;
 }
 
+// ---- A reply met in its middle.
+
+/// Bytes that belong to no exchange; of a connection met in its middle they may be a reply.
+void Connection::Discard(const Held& kept) {
+  const bool may_be_reply =
+      Resynchronising() && kept.direction == Direction::kIn && view_.role != events::Role::kServer;
+  const wire::Stamp stamp = kept.range.stamp;
+  // What only the connection's end delimits ends with the next reply.
+  if (LookAt(kept.bytes, false) == Look::kHttpResponse) EndLoneReply(stamp);
+  if (!may_be_reply || (!lone_ && !OpenLoneReply(kept.bytes, stamp))) {
+    if (may_be_reply && !lone_met_) view_.unread_reply_bytes += kept.range.length;
+    Unmatched(kept.range.length);
+    return;
+  }
+  view_.tid = kept.range.tid;
+  view_.unread_reply_bytes = 0;
+  lone_met_ = in_lone_ = true;
+  if (kept.bytes.empty()) {
+    lone_->Hole(wire::Side::kResponse, kept.range.length, stamp);
+  } else {
+    lone_->Feed(wire::Side::kResponse, kept.bytes, stamp);
+  }
+  in_lone_ = false;
+  if (lone_over_) EndLoneReply(stamp);
+}
+
+/// Where a range begins as a reply or as a piece of an event stream does; the decoder is told what
+/// must have come before.
+bool Connection::OpenLoneReply(std::string_view bytes, wire::Stamp stamp) {
+  constexpr std::string_view kFields[] = {"data:", "event:"};
+  std::string head;
+  if (LookAt(bytes, false) != Look::kHttpResponse) {
+    const size_t size = std::min(bytes.find_first_not_of("0123456789abcdefABCDEF"), bytes.size());
+    const bool chunked = size > 0 && bytes.substr(size, 2) == "\r\n";
+    const std::string_view text = chunked ? bytes.substr(size + 2) : bytes;
+    const bool events = std::any_of(std::begin(kFields), std::end(kFields), [text](auto field) {
+      return text.substr(0, field.size()) == field;
+    });
+    if (!events) return false;
+    head = std::string("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n") +
+           (chunked ? "transfer-encoding: chunked\r\n\r\n" : "\r\n");
+  }
+  lone_ = std::make_unique<wire::Http1Connection>(context_->limits.http, false, this);
+  lone_over_ = false;
+  in_lone_ = true;
+  lone_->Feed(wire::Side::kRequest, "POST / HTTP/1.1\r\n\r\n", stamp);
+  lone_->Feed(wire::Side::kResponse, head, stamp);
+  in_lone_ = false;
+  return true;
+}
+
+void Connection::EndLoneReply(wire::Stamp stamp) {
+  if (!lone_) return;
+  in_lone_ = true;
+  lone_->End(wire::Side::kResponse, stamp);
+  in_lone_ = false;
+  lone_.reset();
+}
+
 // ---- HTTP/1.x.
 
 void Connection::Feed(Direction direction, const Range& range) {
@@ -436,39 +498,43 @@ void Connection::AfterFeed() {
 
 void Connection::OnRequestHead(uint64_t exchange, const wire::RequestHead& head,
                                wire::Stamp stamp) {
-  context_->sink->OnRequestHead(view_, exchange, head, stamp);
+  const wire::RequestHead unseen;
+  context_->sink->OnRequestHead(view_, in_lone_ ? kLoneExchange : exchange,
+                                in_lone_ ? unseen : head, stamp);
 }
 
 void Connection::OnRequestBody(uint64_t exchange, std::string_view bytes, wire::Stamp stamp) {
-  context_->sink->OnRequestBody(view_, exchange, bytes, stamp);
+  context_->sink->OnRequestBody(view_, in_lone_ ? kLoneExchange : exchange, bytes, stamp);
 }
 
 void Connection::OnRequestGap(uint64_t exchange, uint64_t length) {
-  context_->sink->OnRequestGap(view_, exchange, length);
+  context_->sink->OnRequestGap(view_, in_lone_ ? kLoneExchange : exchange, length);
 }
 
 void Connection::OnRequestEnd(uint64_t exchange, wire::MessageEnd end, wire::Stamp stamp) {
-  context_->sink->OnRequestEnd(view_, exchange, end, stamp);
+  context_->sink->OnRequestEnd(view_, in_lone_ ? kLoneExchange : exchange, end, stamp);
 }
 
 void Connection::OnResponseHead(uint64_t exchange, const wire::ResponseHead& head,
                                 wire::Stamp stamp) {
-  context_->sink->OnResponseHead(view_, exchange, head, stamp);
+  context_->sink->OnResponseHead(view_, in_lone_ ? kLoneExchange : exchange, head, stamp);
 }
 
 void Connection::OnResponseBody(uint64_t exchange, std::string_view bytes, wire::Stamp stamp) {
-  context_->sink->OnResponseBody(view_, exchange, bytes, stamp);
+  context_->sink->OnResponseBody(view_, in_lone_ ? kLoneExchange : exchange, bytes, stamp);
 }
 
 void Connection::OnResponseGap(uint64_t exchange, uint64_t length) {
-  context_->sink->OnResponseGap(view_, exchange, length);
+  context_->sink->OnResponseGap(view_, in_lone_ ? kLoneExchange : exchange, length);
 }
 
 void Connection::OnResponseEnd(uint64_t exchange, wire::MessageEnd end, wire::Stamp stamp) {
-  context_->sink->OnResponseEnd(view_, exchange, end, stamp);
+  lone_over_ = lone_over_ || in_lone_;
+  context_->sink->OnResponseEnd(view_, in_lone_ ? kLoneExchange : exchange, end, stamp);
 }
 
 void Connection::OnProtocol(wire::Protocol protocol, wire::Stamp) {
+  if (in_lone_) return;
   if (protocol == wire::Protocol::kTunnel) {
     tunnel_ = true;
     return;

@@ -144,6 +144,9 @@ class Connection final : public RangeSink, public wire::HttpSink {
   void AfterFeed();
   void ReportTls();
   void Unmatched(uint64_t length);
+  void Discard(const Held& kept);
+  bool OpenLoneReply(std::string_view bytes, wire::Stamp stamp);
+  void EndLoneReply(wire::Stamp stamp);
   void Advise();
   void EndBothSides(std::optional<uint64_t> total_out, std::optional<uint64_t> total_in,
                     wire::Stamp stamp);
@@ -160,6 +163,11 @@ class Connection final : public RangeSink, public wire::HttpSink {
   OrderedStream out_;
   OrderedStream in_;
   std::unique_ptr<wire::Http1Connection> http_;
+  // Reads what came of a reply whose request was sent before the connection was met.
+  std::unique_ptr<wire::Http1Connection> lone_;
+  bool in_lone_ = false;  // Callbacks are about it.
+  bool lone_met_ = false;
+  bool lone_over_ = false;  // It ended by its framing.
   std::deque<Held> held_;
   size_t held_bytes_ = 0;
   uint64_t seen_bytes_[events::kDirections] = {};  // Where the last range seen ended.

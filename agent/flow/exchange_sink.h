@@ -61,6 +61,9 @@ struct ConnectionView {
   std::optional<PeerEnd> peer_end;
   std::optional<FlowEnd> flow_end;
   uint64_t lost_records = 0;
+  /// Of a connection met in its middle: bytes read before its first request that do not begin as a
+  /// reply or an event does, when nothing after them did.
+  uint64_t unread_reply_bytes = 0;
   uint64_t hello_bytes = 0;  ///< Length of a TLS socket's ClientHello; 0 when it could not be read.
   /// What the kernel counted per direction, known at the end (when capture ended before, what was
   /// seen until then); of sockets that speak TLS this is all that is known of what follows the
@@ -79,8 +82,13 @@ struct TlsHello {
   std::vector<std::string> alpn;
 };
 
+/// The exchange of a reply whose request went out before the connection was met: its request's head
+/// has no method.
+inline constexpr uint64_t kLoneExchange = UINT64_MAX;
+
 /// Takes the client side's exchanges in the order of events. Exchanges are numbered from 0 on each
-/// connection in the order of their requests; replies follow first in, first out.
+/// connection in the order of their requests; replies follow first in, first out. Before them a
+/// connection met in its middle may have a kLoneExchange.
 class ExchangeSink {
  public:
   virtual ~ExchangeSink() = default;

@@ -1,6 +1,7 @@
 #include "agent/pipeline/pipeline.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -455,6 +456,79 @@ TEST(PipelineTest, FirstWholeCallOfAConnectionMetMidStreamIsExact) {
   ASSERT_EQ(bench.heard.calls.size(), 1U);
   EXPECT_TRUE(bench.heard.calls[0].incomplete.empty());
   EXPECT_EQ(bench.heard.calls[0].quote.total, kChatCost);
+}
+
+/// What is heard of a stream from its event `from` on: by its framing to its end, or cut.
+void ExpectLone(const std::vector<std::string>& events, size_t from, bool chunked,
+                Transport transport, const std::function<void(const Call&)>& check) {
+  Bench bench;
+  Conversation talk(Id(7, 1, 100, transport));
+  talk.Open(events::Role::kClient, true).Name("api.openai.test");
+  for (size_t i = from; i < events.size(); ++i) {
+    talk.Receive(chunked ? flow::testing::Chunk(events[i]) : events[i]);
+  }
+  if (chunked) talk.Receive(flow::testing::kLastChunk);
+  // The next call of the connection is whole.
+  talk.Send(ChatPost(ChatRequest())).Receive(Reply(ChatReply())).Close();
+  bench.Play(talk);
+  ASSERT_EQ(bench.heard.calls.size(), 2U) << from;
+  EXPECT_TRUE(bench.heard.calls[1].incomplete.empty());
+  EXPECT_EQ(bench.heard.calls[1].quote.total, kChatCost);
+  const Call& lone = bench.heard.calls[0];
+  EXPECT_TRUE(lone.has_incomplete(Incomplete::kNoRequest)) << Describe(lone);
+  EXPECT_TRUE(lone.has_incomplete(Incomplete::kMidStream));
+  EXPECT_EQ(lone.error, calls::ErrorClass::kNone) << Describe(lone);
+  EXPECT_FALSE(lone.time_to_first_chunk_ns());
+  EXPECT_TRUE(bench.pipeline->unseen().empty());
+  check(lone);
+}
+
+TEST(PipelineTest, AStreamMetInItsMiddleIsBookedWithWhatItStates) {
+  for (const Transport transport : {Transport::kTls, Transport::kSocket}) {
+    for (const bool chunked : {true, false}) {
+      const std::vector<std::string> chat = ChatEvents({"one", "two", "three"});
+      for (size_t from = 1; from + 2 < chat.size(); ++from) {
+        ExpectLone(chat, from, chunked, transport, [](const Call& call) {
+          EXPECT_EQ(call.dialect, "openai.chat");
+          EXPECT_EQ(call.quote.status, CostStatus::kPartial);
+          EXPECT_EQ(call.quote.total, kChatCost);
+        });
+      }
+      ExpectLone(MessagesEvents(), 2, chunked, transport, [](const Call& call) {
+        EXPECT_EQ(call.dialect, "anthropic.messages");
+        EXPECT_EQ(call.response.usage.output, 9);
+        EXPECT_NE(call.quote.status, CostStatus::kComputed);
+      });
+    }
+  }
+}
+
+TEST(PipelineTest, AReplyWhoseRequestWasNotSeenIsBooked) {
+  Bench bench;
+  bench.Play(Conversation(Id(7))
+                 .Open(events::Role::kClient, true)
+                 .Name("api.openai.test")
+                 .Receive(Reply(ChatReply()))
+                 .Close());
+  ASSERT_EQ(bench.heard.calls.size(), 1U);
+  EXPECT_TRUE(bench.heard.calls[0].has_incomplete(Incomplete::kNoRequest));
+  EXPECT_EQ(bench.heard.calls[0].quote.status, CostStatus::kPartial);
+  EXPECT_EQ(bench.heard.calls[0].quote.total, kChatCost);
+}
+
+TEST(PipelineTest, WhatCannotBeReadFromItsMiddleIsUnseen) {
+  Bench bench;
+  bench.Play(Conversation(Id(7))
+                 .Open(events::Role::kClient, true)
+                 .Name("api.openai.test")
+                 .Receive("\x8b\x08 the middle of something compressed")
+                 .Close());
+  EXPECT_TRUE(bench.heard.calls.empty());
+  const std::vector<calls::Unseen> unseen = bench.pipeline->unseen();
+  ASSERT_EQ(unseen.size(), 1U);
+  EXPECT_EQ(unseen[0].kind, "mid_stream");
+  EXPECT_EQ(unseen[0].reason, "met in its middle");
+  EXPECT_EQ(unseen[0].connections, 1U);
 }
 
 TEST(PipelineTest, ForeignBytesBetweenRequestAndReplyAreMarked) {

@@ -389,12 +389,20 @@ bool Matches(const wire::RequestHead& head) {
   return head.method == "POST" && PathEndsWith(head.target, "/v1/messages");
 }
 
+bool MatchesReply(std::string_view body) {
+  if (HoldsMember(body, "type", "content_block_")) return true;
+  return HoldsMember(body, "type", "message_start\"") ||
+         HoldsMember(body, "type", "message_delta\"") ||
+         (HoldsMember(body, "type", "message\"") && HoldsMember(body, "role", "assistant\""));
+}
+
 std::unique_ptr<ExchangeReader> Open(const wire::RequestHead&) {
   return std::make_unique<AnthropicReader>();
 }
 
 }  // namespace
 
-const Dialect kAnthropicMessages = {"anthropic.messages", "chat", "", &Matches, &Open};
+const Dialect kAnthropicMessages = {"anthropic.messages", "chat", "", &Matches, &Open,
+                                    &MatchesReply};
 
 }  // namespace sonde::dialects

@@ -43,11 +43,21 @@ struct Dialect {
   /// Host-independent: method, path and headers.
   bool (*matches)(const wire::RequestHead& head);
   std::unique_ptr<ExchangeReader> (*open)(const wire::RequestHead& head);
+  /// Whether the beginning of a reply's body, or a piece of its stream, is of this dialect; for
+  /// replies whose requests were not seen.
+  bool (*matches_reply)(std::string_view body);
 };
 
 /// The dialect of a request, or null when it is not a call to a model (then it is nobody's cost).
 /// Pure; first match in registration order.
 const Dialect* Recognize(const wire::RequestHead& head);
+
+/// The dialect of a reply whose request was not seen, by some of its bytes; null when they do not
+/// tell.
+const Dialect* RecognizeReply(std::string_view body);
+
+/// Whether `body` holds `"key":"value...` with or without a blank behind the colon.
+bool HoldsMember(std::string_view body, std::string_view key, std::string_view value);
 
 }  // namespace sonde::dialects
 

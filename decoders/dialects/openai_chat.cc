@@ -531,12 +531,15 @@ bool Matches(const wire::RequestHead& head) {
   return head.method == "POST" && PathEndsWith(head.target, "/chat/completions");
 }
 
+bool MatchesReply(std::string_view body) { return HoldsMember(body, "object", "chat.completion"); }
+
 std::unique_ptr<ExchangeReader> Open(const wire::RequestHead&) {
   return std::make_unique<OpenAiChatReader>();
 }
 
 }  // namespace
 
-const Dialect kOpenAiChat = {"openai.chat", "chat", "chat_completions", &Matches, &Open};
+const Dialect kOpenAiChat = {"openai.chat", "chat", "chat_completions",
+                             &Matches,      &Open,  &MatchesReply};
 
 }  // namespace sonde::dialects

@@ -53,6 +53,49 @@ class AttachTest(harness.SondeCase):
         entries = {e["id"]: e for e in self.simulator.new_entries(3)}
         self.assertEqual([r["request_id"] for r in found], [entries["attach-1"]["request_id"]])
 
+    def test_attach_in_the_middle_of_a_stream(self):
+        """The request went out before Sonde came: what the reply states is booked and marked."""
+        for tls in (True, False):
+            with self.subTest(tls=tls):
+                self.attach_mid_stream(tls)
+
+    def attach_mid_stream(self, tls):
+        body = harness.raw_body(cases.call("openai", f"middle-{tls}", True, chunks=400,
+                                           delay_ms=10))
+        port = self.simulator.port if tls else self.simulator.plain_port
+        code = (f"import http.client, ssl, sys\n"
+                f"context = ssl.create_default_context(cafile={str(self.simulator.ca)!r})\n"
+                + (f"c = http.client.HTTPSConnection('localhost', {port}, context=context)\n" if tls
+                   else f"c = http.client.HTTPConnection('localhost', {port})\n") +
+                f"c.request('POST', '/v1/chat/completions', {body!r})\n"
+                f"reply = c.getresponse()\n"
+                f"reply.read1(1); print('streams', flush=True)\n"
+                f"while reply.read1(65536): pass\n"
+                f"print('called', flush=True); sys.stdin.readline()\n")
+        program = subprocess.Popen(["/usr/bin/python3", "-c", code], cwd=self.folder, text=True,
+                                   env=self.environment(), stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE)
+        self.addCleanup(harness.end_process, program)
+        self.assertEqual(program.stdout.readline(), "streams\n")
+        records, err_path = self.folder / "middle.jsonl", self.folder / "err"
+        records.unlink(missing_ok=True)
+        with open(err_path, "w") as err:
+            sonde = self.start(["attach", "--pid", program.pid, *self.simulator.provider_flags,
+                                "-o", records], stderr=err)
+        wait_for(lambda: "attached" in err_path.read_text().lower(), "sonde to say it is attached")
+        self.until_called(program)
+        entry, = self.simulator.new_entries(1)
+        sonde.send_signal(signal.SIGINT)
+        sonde.communicate(timeout=30)
+        found = harness.read_records(records)
+        self.assertEqual(len(found), 1, err_path.read_text())
+        self.assertIn("no_request", found[0]["incomplete"])
+        self.assertEqual(found[0]["tokens"]["output"], entry["tokens"]["output"])
+        self.assertIn(found[0]["cost"]["status"], ("partial", "unpriced"))
+        program.stdin.write("\n")
+        program.stdin.flush()
+        self.assertEqual(program.wait(30), 0)
+
     def test_a_tree_of_programs(self):
         """A shell whose child calls: without --tree the child that is there already is not watched,
         with it its calls are."""
