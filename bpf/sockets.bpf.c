@@ -18,7 +18,11 @@
 #define SONDE_QUIC_PORT 443
 
 #define SONDE_EINTR 4
-#define SONDE_EAGAIN 11
+#define SONDE_EPIPE 32
+#define SONDE_ENETDOWN 100
+#define SONDE_ENOBUFS 105
+#define SONDE_EISCONN 106
+#define SONDE_EHOSTUNREACH 113
 #define SONDE_EINPROGRESS 115
 
 static __always_inline void sonde_remember(const struct sonde_syscall* call) {
@@ -335,6 +339,12 @@ static __always_inline int sonde_asked(const struct sonde_syscall* call) {
   return call->kind == SONDE_CALL_VECTOR && sonde_vector_asks(call->buffer, call->count);
 }
 
+/* Whether an error is the connection's and not the call's (a bad address, no memory, try again). */
+static __always_inline int sonde_is_end(__s64 error) {
+  if (error == SONDE_ENOBUFS || error == SONDE_EISCONN) return 0;
+  return error == SONDE_EPIPE || (error >= SONDE_ENETDOWN && error <= SONDE_EHOSTUNREACH);
+}
+
 /* What a syscall that moves bytes returned. */
 static __always_inline void sonde_moved(const struct sonde_connection_key* key,
                                         struct sonde_connection* connection,
@@ -349,8 +359,7 @@ static __always_inline void sonde_moved(const struct sonde_connection_key* key,
     sonde_socket_data(key, connection, call, result);
   } else if (result == 0) {
     if (direction == SONDE_IN && sonde_asked(call)) sonde_emit_ended(key, connection, SONDE_IN, 0);
-  } else if (result != -SONDE_EAGAIN && result != -SONDE_EINTR && result > -133) {
-    /* Larger numbers are the kernel's own, for calls that it restarts. */
+  } else if (sonde_is_end(-result)) {
     sonde_emit_ended(key, connection, direction, SONDE_FLAG_ERROR);
   }
 }

@@ -194,6 +194,23 @@ TEST_F(LiveCaptureTest, AReadOfNothingIsNoEnd) {
   EXPECT_GT(first_end, last_byte);
 }
 
+TEST_F(LiveCaptureTest, AnErrorOfTheCallAloneIsNoEnd) {
+  const Listener listener;
+  Run([&listener] {
+    const int out = listener.Connect();
+    const int in = accept(listener.fd(), nullptr, nullptr);
+    char buffer[8];
+    void* const nobodys = mmap(nullptr, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (recv(in, buffer, 8, MSG_DONTWAIT) != -1 || errno != EAGAIN) return 1;
+    if (!Put(out, "some more")) return 2;
+    if (read(in, nobodys, 8) != -1 || errno != EFAULT) return 3;
+    if (send(out, nobodys, 8, 0) != -1 || errno != EFAULT) return 4;
+    return read(in, buffer, 4) == 4 && read(in, buffer, 5) == 5 ? 0 : 5;
+  });
+  EXPECT_EQ(In(1), "some more");
+  EXPECT_THAT(recorder_.All<events::StreamEnded>(), IsEmpty());
+}
+
 TEST_F(LiveCaptureTest, ManyMessagesAtOnceAreAHoleOfKnownLength) {
   const Listener listener;
   Run([&listener] {
