@@ -28,7 +28,7 @@ TEST(ExplainTest, ShowsProvidersModelsAndCards) {
   EXPECT_THAT(models, HasSubstr("input 0.25, cache_read 0.025, output 2"));
   const std::string card = *ShowBook(*book, "openai", "gpt-5.5-2026-09-09", now);
   EXPECT_THAT(card, HasSubstr("openai gpt-5.5 (date_suffix)"));
-  EXPECT_THAT(card, HasSubstr("input above 271,999: input 10, cache_read 1, output 45"));
+  EXPECT_THAT(card, HasSubstr("input above 272,000: input 10, cache_read 1, output 45"));
   EXPECT_THAT(card, HasSubstr("web_search 10 USD per 1,000"));
   EXPECT_THAT(*ShowBook(*book, "azure", "gpt-4o", now), HasSubstr("openai gpt-4o (inherited)"));
   EXPECT_THAT(std::string(ShowBook(*book, "opnai", "", now).status().message()),

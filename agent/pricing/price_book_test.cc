@@ -60,6 +60,41 @@ TEST(PriceBookTest, EmbeddedBookLoads) {
   EXPECT_GT(models, 500U);
 }
 
+TEST(PriceBookTest, SearchModelsHaveAFeeThatNobodyCounts) {
+  for (const char* model :
+       {"gpt-4o-search-preview", "gpt-4o-search-preview-2025-03-11", "gpt-4o-mini-search-preview",
+        "gpt-4o-mini-search-preview-2025-03-11"}) {
+    const Quote quote = Shipped()->Price(Ask("openai", model));
+    EXPECT_EQ(quote.status, CostStatus::kPartial) << model;
+    EXPECT_TRUE(quote.total) << model;
+  }
+  EXPECT_EQ(Shipped()->Price(Ask("openai", "gpt-4o-mini")).status, CostStatus::kComputed);
+}
+
+TEST(PriceBookTest, ALongContextIsLongerThanItsStep) {
+  for (const char* model : {"gpt-5.4", "gpt-5.5", "gpt-5.6-sol", "gpt-6-sol"}) {
+    const auto at = [model](int64_t input) {
+      return *Shipped()->Price(Ask("openai", model, input, 0)).total;
+    };
+    EXPECT_EQ(at(272'000), 272 * at(1000)) << model;
+    EXPECT_GT(at(272'001), 2 * at(136'000) + at(1000)) << model;
+  }
+  // xAI says "200K and more".
+  const auto grok = [](int64_t input) {
+    return *Shipped()->Price(Ask("x-ai", "grok-4.3", input, 0)).total;
+  };
+  EXPECT_EQ(grok(199'999), 199'999 * grok(1000) / 1000);
+  EXPECT_GT(grok(200'000), 200 * grok(1000));
+}
+
+TEST(PriceBookTest, DeepSeeksNightsHaveAnEnd) {
+  Query query = Ask("deepseek", "deepseek-chat");
+  query.start_unix_ns = At("2025-09-04");
+  EXPECT_EQ(Shipped()->Price(query).status, CostStatus::kComputed);
+  query.start_unix_ns = At("2025-09-06");
+  EXPECT_EQ(Shipped()->Price(query).status, CostStatus::kUnpriced) << "unpriced beats wrong";
+}
+
 TEST(PriceBookTest, EqualsDecimalArithmetic) {
   std::ifstream file(SONDE_SOURCE_DIR "/agent/pricing/testdata/quotes.json");
   const nlohmann::json cases = nlohmann::json::parse(file);

@@ -31,6 +31,27 @@ const actions = {
         .map((c) => scaled(c, times, { tier }, rates)));
     }
   },
+  uncounted(provider, { models, what }) {
+    for (const id of models) {
+      for (const card of find(provider.models, id, 'model').cards) card.uncounted = [what];
+    }
+  },
+  end_cards(provider, { models, to }) {
+    for (const id of models) {
+      for (const card of find(provider.models, id, 'model').cards) card.to = to;
+    }
+  },
+  step(provider, { from, to }) {
+    let moved = 0;
+    for (const model of provider.models) {
+      for (const rate of model.cards.flatMap((card) => card.rates)) {
+        if (rate.above_input !== from) continue;
+        rate.above_input = to;
+        moved++;
+      }
+    }
+    if (!moved) throw new Error(`corrections: no step at ${from} in ${provider.id}`);
+  },
   add_region(provider, { models, times, region_class }) {
     for (const id of models) {
       const { cards } = find(provider.models, id, 'model');

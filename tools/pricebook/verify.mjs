@@ -11,6 +11,7 @@ const corrected = new Set(lines.map((l) => `${l.provider} ${l.name ?? l.model?.i
 
 const MOMENTS = ['2025-06-09T12:00', '2025-06-10T12:00', '2026-08-20T05:00', '2026-09-23T02:00',
   '2026-09-23T07:00', '2026-09-23T20:00', '2027-02-01T12:00'];
+const stepped = new Set(lines.filter((l) => l.do === 'step').map((l) => `${l.provider} ${l.to}`));
 // Disjoint tokens of the book; the source's input counts include the cached ones.
 const SIZES = [{ input: 1000, output: 500 }, { input: 900, cache_read: 100, output: 7 },
   { input: 271999, output: 10 }, { input: 272000, output: 10 }, { input: 199999, output: 1 },
@@ -38,6 +39,7 @@ for (const provider of book.providers) {
         if (provider.id === 'deepseek' && moment < '2026-08-17') continue;
         for (const size of SIZES) {
           const total = Object.entries(size).reduce((n, [k, v]) => n + (k === 'output' ? 0 : v), 0);
+          if (stepped.has(`${provider.id} ${total}`)) continue;
           const row = card.rates.filter((r) => r.above_input === 0 || total > r.above_input).at(-1);
           if (Object.keys(size).some((unit) => !(unit in row))) continue;
           const ours = Object.entries(size).reduce((n, [k, v]) => n + v * Number(row[k]) / 1e6, 0);
