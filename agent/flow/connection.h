@@ -27,6 +27,8 @@ struct FlowLimits {
   /// one with an open exchange after so much.
   uint64_t stuck_ns = 3'600'000'000'000;
   size_t remembered_closed = 4096;  ///< Ids of closed connections, to know late records.
+  /// Of all open content decoders; a body that would need more is a hole from there on.
+  size_t decoder_bytes = size_t{32} * 1024 * 1024;
   OrderLimits order;
   wire::Http1Connection::Limits http = {.early_reply_bytes = size_t{24} * 1024};
 };
@@ -53,6 +55,7 @@ struct FlowStats {
   uint64_t order_unknown = 0;    ///< Ranges moved by two invocations at once.
   uint64_t unmatched_bytes = 0;  ///< Seen and given to no exchange.
   uint64_t verdicts = 0;
+  uint64_t decoders_refused = 0;  ///< Coded bodies not decoded: see FlowLimits::decoder_bytes.
   // Gauges, filled by Flow::stats().
   size_t open_connections = 0;
   size_t memory_bytes = 0;
@@ -64,7 +67,8 @@ struct FlowContext {
   FlowStats stats;
   ExchangeSink* sink = nullptr;
   VerdictSink* verdicts = nullptr;  ///< May be null: then nobody hears them.
-  events::MonoNs now = 0;           ///< The greatest event time so far.
+  wire::DecoderMemory decoders;
+  events::MonoNs now = 0;  ///< The greatest event time so far.
 };
 
 /// State        | what comes                      | becomes

@@ -42,6 +42,8 @@ size_t Flow::IdHash::operator()(const events::ConnectionId& id) const {
 
 Flow::Flow(const FlowLimits& limits, ExchangeSink* sink, VerdictSink* verdicts) {
   context_.limits = limits;
+  context_.decoders.limit = limits.decoder_bytes;
+  context_.limits.http.decoders = &context_.decoders;
   context_.sink = sink;
   context_.verdicts = verdicts;
 }
@@ -252,6 +254,7 @@ void Flow::Finish() {
 
 FlowStats Flow::stats() const {
   FlowStats stats = context_.stats;
+  stats.decoders_refused = context_.decoders.refused;
   stats.open_connections = connections_.size();
   for (const auto& [sequence, entry] : by_sequence_) {
     stats.memory_bytes += entry->connection->MemoryBytes();

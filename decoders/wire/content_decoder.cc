@@ -63,7 +63,19 @@ ContentDecoder::Coding ContentDecoder::CodingOf(std::string_view content_encodin
 ContentDecoder::ContentDecoder(Coding coding, const DecodeLimits& limits)
     : coding_(coding), limits_(limits) {}
 
-ContentDecoder::~ContentDecoder() = default;
+ContentDecoder::~ContentDecoder() {
+  decompressor_.reset();
+  Account();
+}
+
+/// Keeps the shared sum right; false when it exceeds the limit.
+bool ContentDecoder::Account() {
+  if (limits_.memory == nullptr) return true;
+  const size_t now = decompressor_ ? decompressor_->MemoryBytes() : 0;
+  limits_.memory->used += now - accounted_;
+  accounted_ = now;
+  return limits_.memory->used <= limits_.memory->limit;
+}
 
 size_t ContentDecoder::MemoryBytes() const {
   return sizeof(*this) + (decompressor_ ? decompressor_->MemoryBytes() : 0);
@@ -77,7 +89,14 @@ ContentDecoder::Status ContentDecoder::Decode(std::string_view bytes, ByteSink* 
   }
   if (!decompressor_) decompressor_ = DecompressorOf(coding_);
   status_ = decompressor_ ? Decompress(bytes, sink) : Status::kBroken;
-  if (status_ != Status::kOk || finished_) decompressor_.reset();
+  if (status_ == Status::kOk && !finished_ && !Account()) {
+    status_ = Status::kFull;
+    ++limits_.memory->refused;
+  }
+  if (status_ != Status::kOk || finished_) {
+    decompressor_.reset();
+    Account();
+  }
   return status_;
 }
 

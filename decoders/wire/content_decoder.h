@@ -18,9 +18,17 @@ class ByteSink {
   virtual void OnBytes(std::string_view bytes) = 0;
 };
 
+/// The memory of all open decoders together: some codings need megabytes for each. Not thread-safe.
+struct DecoderMemory {
+  size_t limit = size_t{32} * 1024 * 1024;
+  size_t used = 0;
+  uint64_t refused = 0;  ///< Bodies not decoded, or not to their end, because it was full.
+};
+
 struct DecodeLimits {
-  uint64_t output_bytes = 0;  ///< Of one message.
-  uint64_t output_ratio = 0;  ///< Output to input, once there are ratio_free_bytes of output.
+  uint64_t output_bytes = 0;        ///< Of one message.
+  uint64_t output_ratio = 0;        ///< Output to input, once there are ratio_free_bytes of output.
+  DecoderMemory* memory = nullptr;  ///< Shared; must outlive the decoder. Null: no limit.
 };
 
 /// gzip, deflate (with and without zlib's wrapper), br and zstd. Output is handed on as soon as it
@@ -38,6 +46,7 @@ class ContentDecoder {
   enum class Status : uint8_t {
     kOk,
     kBroken,  ///< Not what the coding says, or past a limit. Nothing more comes out.
+    kFull,    ///< All decoders together would need too much memory. Nothing more comes out.
   };
   static constexpr uint64_t kRatioFreeBytes = uint64_t{4} * 1024 * 1024;
 
@@ -60,6 +69,7 @@ class ContentDecoder {
 
  private:
   Status Decompress(std::string_view bytes, ByteSink* sink);
+  bool Account();
   bool IsBomb() const {
     return output_ > limits_.output_bytes ||
            (output_ > kRatioFreeBytes && output_ / limits_.output_ratio > input_);
@@ -71,6 +81,7 @@ class ContentDecoder {
   bool finished_ = false;  // The coded stream ended; what follows is padding.
   uint64_t input_ = 0;
   uint64_t output_ = 0;
+  size_t accounted_ = 0;  // Of the shared memory.
   std::unique_ptr<Decompressor> decompressor_;
 };
 

@@ -5,9 +5,11 @@
 #include <zlib.h>
 #include <zstd.h>
 
+#include <memory>
 #include <random>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sonde::wire {
 namespace {
@@ -194,6 +196,36 @@ TEST(ContentDecoder, SaysWhetherTheCodedBytesAreAtTheirEnd) {
       EXPECT_EQ(decoder.IsCut(), length > 0 && length < coded.size())
           << static_cast<int>(coding) << " cut at " << length;
     }
+  }
+}
+
+TEST(ContentDecoder, OpenDecodersShareTheirMemory) {
+  const std::string text = Words(3'000'000);
+  for (const Coding coding : {Coding::kGzip, Coding::kDeflate, Coding::kBrotli, Coding::kZstd}) {
+    const std::string coded = Encoder(coding).Add(text);  // Flushed, not finished: they stay open.
+    DecoderMemory memory{.limit = size_t{8} << 20};
+    const DecodeLimits limits = {kLimits.output_bytes, kLimits.output_ratio, &memory};
+    std::vector<std::unique_ptr<ContentDecoder>> open;
+    uint64_t refused = 0;
+    for (int i = 0; i < 300; ++i) {
+      open.push_back(std::make_unique<ContentDecoder>(coding, limits));
+      Collected out;
+      const auto status = open.back()->Decode(coded, &out);
+      refused += status == ContentDecoder::Status::kFull ? 1 : 0;
+      EXPECT_NE(status, ContentDecoder::Status::kBroken);
+      EXPECT_LE(memory.used, memory.limit);
+    }
+    EXPECT_GT(refused, 0U);
+    EXPECT_LT(refused, 300U);
+    EXPECT_EQ(memory.refused, refused);
+    size_t held = 0;
+    for (const auto& decoder : open) held += decoder->MemoryBytes() - sizeof(ContentDecoder);
+    EXPECT_EQ(held, memory.used);
+    open.clear();
+    EXPECT_EQ(memory.used, 0U);
+    // Room again.
+    Collected out;
+    EXPECT_EQ(ContentDecoder(coding, limits).Decode(coded, &out), ContentDecoder::Status::kOk);
   }
 }
 

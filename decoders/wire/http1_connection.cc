@@ -465,7 +465,8 @@ void Http1Connection::Impl::OpenBody(Half& side, const Http1Parser::Head& head) 
   side.decoder.reset();
   if (coding != ContentDecoder::Coding::kIdentity) {
     side.decoder = std::make_unique<ContentDecoder>(
-        coding, DecodeLimits{limits_.decoded_bytes, std::max<uint64_t>(limits_.decoded_ratio, 1)});
+        coding, DecodeLimits{limits_.decoded_bytes, std::max<uint64_t>(limits_.decoded_ratio, 1),
+                             limits_.decoders});
   }
 }
 
@@ -480,10 +481,10 @@ void Http1Connection::Impl::Body(Half& side, std::string_view bytes) {
     Gap(side, bytes.size());
     return;
   }
-  if (side.decoder->Decode(bytes, &side) == ContentDecoder::Status::kBroken) {
-    side.body_garbled = true;
-    Gap(side, bytes.size());
-  }
+  const ContentDecoder::Status status = side.decoder->Decode(bytes, &side);
+  if (status == ContentDecoder::Status::kOk) return;
+  side.body_garbled = status == ContentDecoder::Status::kBroken;
+  Gap(side, bytes.size());
 }
 
 void Http1Connection::Impl::Gap(Half& side, uint64_t length) {

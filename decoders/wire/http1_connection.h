@@ -7,6 +7,7 @@
 #include <memory>
 #include <string_view>
 
+#include "decoders/wire/content_decoder.h"
 #include "decoders/wire/http.h"
 #include "decoders/wire/stamp.h"
 
@@ -53,8 +54,9 @@ class Http1Connection {
         size_t{64} * 1024;           ///< Response bytes kept while their request is not here yet.
     size_t pipelined_requests = 64;  ///< Open exchanges at once.
     uint64_t decoded_bytes =
-        uint64_t{256} * 1024 * 1024;  ///< Of one content-coded body; more is a bomb.
-    uint64_t decoded_ratio = 256;     ///< Decoded to encoded bytes, past the first 4 MiB.
+        uint64_t{256} * 1024 * 1024;    ///< Of one content-coded body; more is a bomb.
+    uint64_t decoded_ratio = 256;       ///< Decoded to encoded bytes, past the first 4 MiB.
+    DecoderMemory* decoders = nullptr;  ///< Of all connections; null: no limit.
   };
 
   /// `sink` must outlive the connection. `mid_stream`: the connection's beginning was not seen, so
