@@ -1,14 +1,41 @@
 #include "agent/cli/signals.h"
 
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 
 namespace sonde::cli {
 namespace {
 
 /// A crash must end Sonde and leave its core, not wait in a queue.
 constexpr std::array kCrashSignals = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT, SIGSYS};
+
+/// The kernel's own form: the C library keeps signals 32 and 33 to itself and refuses them, but
+/// make hands them to its children ignored, and the command is to have them so.
+struct KernelAction {
+  void (*handler)(int) = SIG_DFL;
+  unsigned long flags = 0;
+  void (*restorer)() = nullptr;
+  uint64_t mask = 0;
+};
+constexpr int kFirstOfLibrary = 32;
+constexpr int kLastOfLibrary = 33;
+
+bool IsOfLibrary(int number) { return number >= kFirstOfLibrary && number <= kLastOfLibrary; }
+
+bool IsIgnored(int number) {
+  KernelAction action;
+  return syscall(SYS_rt_sigaction, number, nullptr, &action, sizeof(action.mask)) == 0 &&
+         action.handler == SIG_IGN;
+}
+
+void Ignore(int number) {
+  KernelAction action;
+  action.handler = SIG_IGN;
+  syscall(SYS_rt_sigaction, number, &action, nullptr, sizeof(action.mask));
+}
 
 sigset_t QueuedSignals() {
   sigset_t set;
@@ -23,9 +50,7 @@ sigset_t QueuedSignals() {
 SignalState TakeOverSignals() {
   SignalState state;
   for (int number = 1; number < SignalState::kSignals; ++number) {
-    struct sigaction action {};
-    if (sigaction(number, nullptr, &action) != 0) continue;
-    state.ignored[number] = action.sa_handler == SIG_IGN;
+    state.ignored[number] = IsIgnored(number);
   }
   signal(SIGPIPE, SIG_IGN);
   signal(SIGCHLD, SIG_DFL);
@@ -36,6 +61,11 @@ SignalState TakeOverSignals() {
 
 void SignalState::Restore() const {
   for (int number = 1; number < kSignals; ++number) {
+    if (IsOfLibrary(number)) {
+      // Otherwise the library's handler stays, which exec resets.
+      if (ignored[number]) Ignore(number);
+      continue;
+    }
     struct sigaction action {};
     action.sa_handler = ignored[number] ? SIG_IGN : SIG_DFL;
     sigaction(number, &action, nullptr);
