@@ -177,7 +177,7 @@ class AnthropicReader final : public ReplyReader, private json::Handler {
   void BeginDocument() override { document_.Clear(); }
   DocumentRole CommitDocument(bool streamed) override;
   void FinishResponse() override;
-  void GapInEvents() override { final_usage_seen_ = false; }
+  void GapInEvents() override { delta_usage_seen_ = final_usage_seen_ = false; }
   size_t ExtraMemoryBytes() const override;
   // json::Handler, for the reply
   void OnStart(Tag tag, Kind kind) override;
@@ -198,7 +198,8 @@ class AnthropicReader final : public ReplyReader, private json::Handler {
   AnthropicUsage usage_;
   size_t tool_call_bytes_ = 0;
   bool usage_seen_ = false;
-  bool final_usage_seen_ = false;  // A message_delta's, or a whole body's.
+  bool delta_usage_seen_ = false;  // A message_delta's, perhaps totals so far.
+  bool final_usage_seen_ = false;  // With the stop reason, before message_stop, or a whole body's.
 };
 
 // ---- Values of a document.
@@ -357,6 +358,8 @@ void AnthropicReader::CommitBlocks() {
 
 void AnthropicReader::CommitUsage(bool streamed) {
   if (document_.usage.counts.malformed()) response_.malformed = true;
+  // No totals follow: what the last message_delta said is the whole of it.
+  if (document_.type == "message_stop" && delta_usage_seen_) final_usage_seen_ = true;
   if (!document_.usage_complete) return;
   if (document_.type == "message_start" || !streamed) {
     usage_ = document_.usage;
@@ -364,7 +367,9 @@ void AnthropicReader::CommitUsage(bool streamed) {
     usage_.Merge(document_.usage);  // Cumulative; what it leaves out stays.
   }
   usage_seen_ = true;
-  if (!streamed || document_.type == "message_delta") final_usage_seen_ = true;
+  const bool is_delta = document_.type == "message_delta";
+  if (is_delta) delta_usage_seen_ = true;
+  if (!streamed || (is_delta && !document_.stop_reason.empty())) final_usage_seen_ = true;
   UpdateUsage();
 }
 

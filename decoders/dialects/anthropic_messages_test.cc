@@ -360,6 +360,25 @@ TEST(AnthropicStream, WithoutAMessageDeltaTheUsageIsPartial) {
   EXPECT_EQ(facts.usage.input_uncached, 100);
 }
 
+TEST(AnthropicStream, ADeltaWithoutAStopReasonHoldsTotalsSoFar) {
+  const std::string begin = Start(R"({"input_tokens":100,"output_tokens":1})") +
+                            Delta(R"({"type":"text_delta","text":"Hi"})");
+  const std::string interim =
+      Event("message_delta", R"("delta":{"stop_reason":null},"usage":{"output_tokens":20})");
+  const auto cut = [](const std::string& body) {
+    Exchange exchange = Stream(body);
+    exchange.end = wire::MessageEnd::kTruncated;
+    return Facts(exchange);
+  };
+  EXPECT_EQ(cut(begin + interim).usage.output, 20);
+  EXPECT_TRUE(cut(begin + interim).usage_is_partial);
+  const ResponseFacts reasoned = cut(begin + interim + MessageDelta(R"({"output_tokens":30})"));
+  EXPECT_EQ(reasoned.usage.output, 30);
+  EXPECT_FALSE(reasoned.usage_is_partial);
+  EXPECT_FALSE(cut(begin + interim + Stop()).usage_is_partial);
+  EXPECT_TRUE(cut(begin + Stop()).usage_is_partial) << "message_start never has the output";
+}
+
 TEST(AnthropicStream, MessageStopIsTheEnd) {
   const ResponseFacts facts = Facts(Stream(Start(R"({"input_tokens":1,"output_tokens":1})") +
                                            MessageDelta(R"({"output_tokens":2})") + Stop()));
