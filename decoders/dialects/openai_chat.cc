@@ -244,6 +244,7 @@ class OpenAiChatReader final : public ReplyReader, private json::Handler {
   size_t tool_call_bytes_ = 0;
   std::vector<int64_t> finished_;  // Beside response_.finish_reasons: their choices, ascending.
   bool usage_seen_ = false;
+  bool tokens_seen_ = false;  // The usage taken over is not all zeros.
   bool usage_final_ = false;
 };
 
@@ -479,19 +480,28 @@ void OpenAiChatReader::CommitTool(int64_t choice_index, const ToolFragment& frag
   tool_keys_.push_back({choice_index, fragment.index, fragment.legacy, fragment.server_side});
 }
 
-/// The last usage object of a reply is the whole one: totals so far never add up.
+/// The last usage object of a reply is the whole one: totals so far never add up. Zeros behind
+/// counts are a server's empty object, not a total.
 void OpenAiChatReader::CommitUsage(bool streamed) {
   const auto has_counts = [](const SeenUsage& seen) {
     return seen.complete &&
            (seen.usage.counts[kPromptTokens] || seen.usage.counts[kCompletionTokens]);
+  };
+  const auto has_tokens = [](const SeenUsage& one) {
+    return one.usage.counts[kPromptTokens].value_or(0) > 0 ||
+           one.usage.counts[kCompletionTokens].value_or(0) > 0;
   };
   // In a whole body Groq's x_groq.usage holds other numbers (cache hardware).
   const SeenUsage* seen = has_counts(document_.usage)                    ? &document_.usage
                           : streamed && has_counts(document_.groq_usage) ? &document_.groq_usage
                                                                          : nullptr;
   if (document_.usage.usage.counts.malformed()) response_.malformed = true;
-  if (document_.cost_pico) response_.stated_cost_pico_usd = document_.cost_pico;
+  if (document_.cost_pico.value_or(0) > 0 || !response_.stated_cost_pico_usd) {
+    response_.stated_cost_pico_usd = document_.cost_pico;
+  }
+  if (seen != nullptr && tokens_seen_ && !has_tokens(*seen)) return;
   if (seen != nullptr) {
+    tokens_seen_ = has_tokens(*seen);
     response_.usage = seen->usage.Normalize();
     usage_seen_ = true;
     // Counts beside unfinished choices are totals so far.

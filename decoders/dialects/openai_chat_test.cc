@@ -481,6 +481,28 @@ TEST(OpenAiChatStream, ContinuousUsageKeepsTheLast) {  // vLLM
   EXPECT_FALSE(Facts(Stream(body + kDone)).usage_is_partial);
 }
 
+TEST(OpenAiChatStream, ZerosBehindUsageDoNotReplaceIt) {
+  const auto usage = [](const std::string& object) {
+    return Data(R"({"id":"z","choices":[],"usage":)" + object + "}");
+  };
+  const std::string real =
+      R"({"prompt_tokens":9,"completion_tokens":3,"total_tokens":12,"cost":0.5})";
+  for (const std::string empty :
+       {R"({"prompt_tokens":0,"completion_tokens":0,"total_tokens":0,"cost":0})",
+        R"({"prompt_tokens":0})", R"({"prompt_tokens":null,"completion_tokens":0})",
+        R"({"prompt_tokens":null,"completion_tokens":null})", "{}", "null"}) {
+    const ResponseFacts facts =
+        Facts(Stream(Delta("{}", "\"stop\"") + usage(real) + usage(empty) + kDone));
+    EXPECT_EQ(facts.usage.input_uncached, 9) << empty;
+    EXPECT_EQ(facts.usage.output, 3) << empty;
+    EXPECT_EQ(facts.stated_cost_pico_usd, 500'000'000'000) << empty;
+    EXPECT_FALSE(facts.usage_is_partial) << empty;
+  }
+  const std::string zeros = R"({"prompt_tokens":0,"completion_tokens":0,"total_tokens":0})";
+  EXPECT_EQ(Facts(Stream(usage(zeros) + usage(real) + kDone)).usage.output, 3);
+  EXPECT_EQ(Facts(Stream(usage(zeros) + kDone)).usage.output, 0) << "stated, and the only word";
+}
+
 TEST(OpenAiChatStream, GroqUsageInTheFinalChunk) {
   const ResponseFacts facts = Facts(Stream(
       Delta(R"({"content":"a"})") +
