@@ -163,11 +163,19 @@ bool HasText(const dialects::TextStats& text) {
   return text.ascii_bytes > 0 || text.wide_characters > 0;
 }
 
-dialects::TokenUsage Estimate(const Call& call) {
+/// Nothing where the text is not known to be what was generated, or is more than a model writes or
+/// reads: a body that is not what it says to be (a compressed one inflates a thousandfold).
+std::optional<dialects::TokenUsage> Estimate(const Call& call) {
+  if (call.has_incomplete(Incomplete::kHole) || call.has_incomplete(Incomplete::kGarbled)) {
+    return std::nullopt;
+  }
   const std::string& model = call.response.model.empty() ? call.request.model : call.response.model;
   dialects::TokenUsage usage;
   usage.input_uncached = EstimatePromptTokens(call.request.text, call.request.message_count, model);
   usage.output = EstimateTokens(call.response.text, model);
+  if (*usage.input_uncached > kMostEstimatedTokens || *usage.output > kMostEstimatedTokens) {
+    return std::nullopt;
+  }
   return usage;
 }
 
@@ -245,15 +253,16 @@ void PriceCall(const pricing::PriceBook& book, Call& call) {
     call.quote = Unpriced(book, call, kNotBilled);
     return;
   }
-  if (HasText(call.response.text)) {
-    call.estimated = Estimate(call);
+  const bool has_text = HasText(call.response.text);
+  if (has_text) call.estimated = Estimate(call);
+  if (call.estimated) {
     call.quote = PriceUsage(book, call, *call.estimated);
     if (call.quote.status == CostStatus::kComputed || call.quote.status == CostStatus::kPartial) {
       call.quote.status = CostStatus::kEstimated;
     }
     return;
   }
-  call.quote = Unpriced(book, call, call.client_aborted ? kAborted : kNoUsage);
+  call.quote = Unpriced(book, call, call.client_aborted && !has_text ? kAborted : kNoUsage);
 }
 
 BillingMode ModeOf(const Call& call, Credential credential, bool plan_limits) {

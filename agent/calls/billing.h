@@ -19,7 +19,8 @@ namespace sonde::calls {
 inline constexpr std::string_view kNotBilled = "not_billed";
 /// ... of a call closed before anything was generated or stated.
 inline constexpr std::string_view kAborted = "aborted";
-/// ... of a call that ended otherwise and stated nothing, with no text to estimate from.
+/// ... of a call that ended otherwise and stated nothing, with no text that an estimate could
+/// trust: none, with holes, garbled, or beyond kMostEstimatedTokens.
 inline constexpr std::string_view kNoUsage = "no_usage";
 
 /// `quote.reason` of a price that is a lower bound, when a component is not the reason: the reply
@@ -30,6 +31,9 @@ inline constexpr std::string_view kRegionNotPriced = "region_not_priced";
 
 /// More tokens in one call than this are a fault in the reply, not a cost.
 inline constexpr int64_t kMostTokens = 100'000'000;
+
+/// More tokens than this in a prompt or a reply are not estimated: no model takes or writes them.
+inline constexpr int64_t kMostEstimatedTokens = 2'000'000;
 
 /// No count is negative or beyond kMostTokens.
 bool IsPlausible(const dialects::TokenUsage& usage);

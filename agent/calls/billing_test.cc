@@ -183,6 +183,43 @@ TEST(PriceCallTest, EstimateStaysApart) {
   EXPECT_TRUE(call.response.usage.empty());
 }
 
+TEST(PriceCallTest, NoEstimateOfABodyThatIsNotWhole) {
+  for (const Incomplete reason : {Incomplete::kHole, Incomplete::kGarbled}) {
+    Call call = Served("gpt-test");
+    call.response.text.ascii_bytes = 2000;
+    call.incomplete = {reason};
+    PriceCall(FakePriceBook(), call);
+    EXPECT_FALSE(call.estimated) << IncompleteName(reason);
+    EXPECT_EQ(call.quote.status, CostStatus::kUnpriced);
+    EXPECT_EQ(call.quote.reason, kNoUsage);
+    EXPECT_FALSE(call.quote.total);
+  }
+  Call cut = Served("gpt-test");
+  cut.response.text.ascii_bytes = 2000;
+  cut.incomplete = {Incomplete::kTruncated};
+  PriceCall(FakePriceBook(), cut);
+  EXPECT_EQ(cut.quote.status, CostStatus::kEstimated) << "what came was generated";
+}
+
+TEST(PriceCallTest, NoEstimateBeyondWhatAModelWrites) {
+  const auto price = [](uint64_t request_bytes, uint64_t reply_bytes) {
+    Call call = Served("gpt-test");
+    call.request.text.ascii_bytes = request_bytes;
+    call.response.text.ascii_bytes = reply_bytes;
+    call.client_aborted = true;
+    PriceCall(FakePriceBook(), call);
+    return call;
+  };
+  constexpr uint64_t kMegabyte = 1'000'000;
+  EXPECT_EQ(price(8 * kMegabyte, 8 * kMegabyte).quote.status, CostStatus::kEstimated);
+  for (const Call& call : {price(9, 300 * kMegabyte), price(300 * kMegabyte, 9)}) {
+    EXPECT_FALSE(call.estimated);
+    EXPECT_EQ(call.quote.status, CostStatus::kUnpriced);
+    EXPECT_EQ(call.quote.reason, kNoUsage) << "not \"aborted\": something was generated";
+    EXPECT_FALSE(call.quote.total);
+  }
+}
+
 TEST(PriceCallTest, EstimateOfAnUnknownModelHasNoPrice) {
   Call call = Served("unheard-of");
   call.response.text.ascii_bytes = 2000;
