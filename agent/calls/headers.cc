@@ -45,12 +45,19 @@ int64_t SecondsToNs(double seconds) {
   return std::llround(std::min(seconds, kLongestWaitSeconds) * 1e9);
 }
 
-/// IMF-fixdate (RFC 9110 section 5.6.7).
+/// The three forms of RFC 9110 section 5.6.7, all in GMT: IMF-fixdate, RFC 850's, asctime's.
 std::optional<absl::Time> ReadDate(std::string_view text) {
-  absl::Time time;
-  std::string error;
-  if (!absl::ParseTime("%a, %d %b %Y %H:%M:%S GMT", Absl(text), &time, &error)) return std::nullopt;
-  return time;
+  constexpr std::array<std::string_view, 3> kForms = {
+      "%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"};
+  constexpr size_t kLongestDate = 64;
+  if (text.size() > kLongestDate) return std::nullopt;
+  for (const std::string_view form : kForms) {
+    absl::Time time;
+    std::string error;
+    const bool read = absl::ParseTime(Absl(form), Absl(text), &time, &error);
+    if (read && time != absl::InfiniteFuture() && time != absl::InfinitePast()) return time;
+  }
+  return std::nullopt;
 }
 
 std::string Bounded(std::string_view text) { return std::string(text.substr(0, kLongestId)); }
@@ -100,7 +107,8 @@ std::string PathOf(std::string_view target) {
   return std::string(target.substr(0, kLongestPath));
 }
 
-std::optional<int64_t> RetryAfterNs(const Headers& headers) {
+std::optional<int64_t> RetryAfterNs(const Headers& headers,
+                                    std::optional<int64_t> received_unix_ns) {
   if (const auto ms = ReadNumber(FindHeader(headers, "retry-after-ms"))) {
     return SecondsToNs(*ms / 1000);
   }
@@ -108,7 +116,8 @@ std::optional<int64_t> RetryAfterNs(const Headers& headers) {
   if (after.empty()) return std::nullopt;
   if (const auto seconds = ReadNumber(after)) return SecondsToNs(*seconds);
   const std::optional<absl::Time> until = ReadDate(after);
-  const std::optional<absl::Time> now = ReadDate(FindHeader(headers, "date"));
+  std::optional<absl::Time> now = ReadDate(FindHeader(headers, "date"));
+  if (!now && received_unix_ns) now = absl::FromUnixNanos(*received_unix_ns);
   if (!until || !now) return std::nullopt;
   return SecondsToNs(std::max(0.0, absl::ToDoubleSeconds(*until - *now)));
 }

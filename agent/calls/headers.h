@@ -25,9 +25,11 @@ HostPort SplitAuthority(std::string_view authority);
 /// Path of a request target: without query, fragment, scheme and authority; at most 1024 bytes.
 std::string PathOf(std::string_view target);
 
-/// Whole or decimal seconds, or an HTTP date against the reply's own Date; retry-after-ms first.
-/// Absent when none is valid; never negative, at most a week.
-std::optional<int64_t> RetryAfterNs(const std::vector<wire::Header>& headers);
+/// Whole or decimal seconds, or an HTTP date against the reply's own Date, else against the wall
+/// clock when the reply came; retry-after-ms first. Absent when none is valid; never negative, at
+/// most a week.
+std::optional<int64_t> RetryAfterNs(const std::vector<wire::Header>& headers,
+                                    std::optional<int64_t> received_unix_ns = std::nullopt);
 
 /// x-ratelimit-* (OpenAI and those like it) and anthropic-ratelimit-*.
 RateLimits ReadRateLimits(const std::vector<wire::Header>& headers);

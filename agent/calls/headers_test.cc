@@ -59,6 +59,28 @@ TEST(RetryAfterNs, Forms) {
   EXPECT_EQ(RetryAfterNs({}), std::nullopt);
 }
 
+TEST(RetryAfterNs, DatesOfEachForm) {
+  constexpr int64_t kSecond = 1'000'000'000;
+  constexpr int64_t kNoon = 1'795'262'400 * kSecond;  // Sat, 21 Nov 2026 12:00:00 GMT
+  for (const char* date : {"Sat, 21 Nov 2026 12:00:30 GMT", "Saturday, 21-Nov-26 12:00:30 GMT",
+                           "Sat Nov 21 12:00:30 2026"}) {
+    EXPECT_EQ(RetryAfterNs({{"retry-after", date}}, kNoon), 30 * kSecond) << date;
+    EXPECT_EQ(RetryAfterNs({{"retry-after", date}}, kNoon + 40 * kSecond), 0) << date;
+    EXPECT_EQ(
+        RetryAfterNs({{"retry-after", date}, {"date", "Sat, 21 Nov 2026 12:00:20 GMT"}}, kNoon),
+        10 * kSecond)
+        << date << ": the server's clock is the one it was written by";
+    EXPECT_EQ(RetryAfterNs({{"retry-after", date}, {"date", "now"}}, kNoon), 30 * kSecond) << date;
+  }
+  EXPECT_EQ(RetryAfterNs({{"retry-after", "Sun Nov  1 12:00:00 2026"}}, kNoon), 0);
+  EXPECT_EQ(RetryAfterNs({{"retry-after", "Sat, 21 Nov 2099 12:00:30 GMT"}}, kNoon),
+            7 * 24 * 3600 * kSecond);
+  for (const char* text : {"infinite-future", "soon", "Sat, 21 Nov 2026 12:00:30 CET",
+                           "Sat, 31 Feb 2026 12:00:30 GMT"}) {
+    EXPECT_EQ(RetryAfterNs({{"retry-after", text}}, kNoon), std::nullopt) << text;
+  }
+}
+
 TEST(ReadRateLimits, OpenAi) {
   const RateLimits limits = ReadRateLimits({{"x-ratelimit-limit-requests", "500"},
                                             {"x-ratelimit-remaining-requests", "499"},
