@@ -154,11 +154,15 @@ struct Notice {
 /// TLS or protocols seen that could not be turned into calls.
 struct Unseen {
   std::shared_ptr<const Process> process;
-  std::string kind;  ///< "tls", "http/2", "quic", "websocket", "mid_stream".
+  /// "tls", "http/2", "quic", "websocket", "mid_stream"; or "POST /v1/responses": requests to a
+  /// model provider in an API that is not decoded.
+  std::string kind;
   std::string host;  ///< SNI, authority or address.
   bool provider_host = false;
-  std::string reason;  ///< For a person: "TLS library not recognised", ...
-  uint64_t connections = 0;
+  std::string reason;        ///< For a person: "TLS library not recognised", ...
+  uint64_t connections = 0;  ///< Or requests, see kind.
+
+  bool is_requests() const { return kind.starts_with("POST "); }
 };
 
 /// Takes finished calls in the order they end, on one thread.

@@ -431,11 +431,11 @@ void CallTracker::NoticeCoding(OpenCall& open, const std::string& coding) {
              absl::StrCat("unsupported: content coding ", absl::CHexEscape(coding)));
 }
 
-/// Once per program and host.
+/// Once per program, in however many processes it runs, and host.
 void CallTracker::NoticeOnce(const Call& call, std::string_view key, std::string_view text) {
   const absl::string_view what(key.data(), key.size());
-  std::string whole_key = absl::StrCat(what, " ", call.connection.process.pid, " ",
-                                       call.connection.process.start_ns, " ", call.server_address);
+  std::string whole_key =
+      absl::StrCat(what, " ", call.process->display_name, " ", call.server_address);
   if (noticed_.size() >= limits_.notices || !noticed_.insert(whole_key).second) return;
   sink_->OnNotice(
       Notice{.key = std::move(whole_key),

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/calls/headers.h"
+#include "decoders/dialects/dialect.h"
 
 namespace sonde::calls {
 namespace {
@@ -14,9 +15,28 @@ constexpr char kHttp2[] = "http/2";
 constexpr char kQuic[] = "quic";
 constexpr char kMidStream[] = "mid_stream";
 constexpr char kWebSocket[] = "websocket";
+constexpr uint16_t kHttpsPort = 443;
+constexpr uint16_t kHttpPort = 80;
 
 bool IsTlsLibrary(const flow::ConnectionView& connection) {
   return connection.id.transport == events::Transport::kTls;
+}
+
+constexpr char kPost[] = "POST";
+constexpr std::string_view kNotMetered = "/count_tokens";
+constexpr size_t kPathSegments = 2;
+constexpr size_t kPathBytes = 64;
+
+/// The part of a path that names the API: ids behind it would make each call another kind.
+std::string ApiPath(std::string_view target) {
+  std::string path = PathOf(target);
+  size_t end = 0;
+  for (size_t i = 0; i < kPathSegments && end != std::string::npos; ++i) {
+    end = path.find('/', end + 1);
+  }
+  if (end != std::string::npos) path.resize(end);
+  if (path.size() > kPathBytes) path.resize(kPathBytes);
+  return path;
 }
 
 }  // namespace
@@ -96,6 +116,7 @@ void UnseenTracker::Explain(const flow::ConnectionView& connection, const std::s
 
 void UnseenTracker::OnRequestHead(const flow::ConnectionView& connection, uint64_t exchange,
                                   const wire::RequestHead& head) {
+  CountUndecoded(connection, head);
   if (exchange != 0 || !IsTlsLibrary(connection)) return;
   // The name in the ClientHello, when it is known, is what the socket shows too.
   std::string host = NameOf(connection);
@@ -111,17 +132,30 @@ void UnseenTracker::OnProtocol(const flow::ConnectionView& connection, wire::Pro
   if (protocol == wire::Protocol::kWebSocket) CountUnsupported(connection, kWebSocket);
 }
 
-void UnseenTracker::CountUnsupported(const flow::ConnectionView& connection, const char* kind) {
-  std::string host = NameOf(connection);
+/// A request to a model provider in an API that Sonde does not decode may well be billed.
+void UnseenTracker::CountUndecoded(const flow::ConnectionView& connection,
+                                   const wire::RequestHead& head) {
+  if (head.method != kPost || connection.role == events::Role::kServer) return;
+  if (dialects::Recognize(head) != nullptr) return;
+  if (PathOf(head.target).ends_with(kNotMetered)) return;
+  HostPort host = SplitAuthority(head.authority);
+  if (host.host.empty()) host = HostPort{NameOf(connection), 0};
+  if (host.port == 0) host.port = IsTlsLibrary(connection) ? kHttpsPort : kHttpPort;
+  if (book_->ProviderForHost(host.host, host.port).empty()) return;
+  CountUnsupported(connection, absl::StrCat(kPost, " ", ApiPath(head.target)), host.host);
+}
+
+void UnseenTracker::CountUnsupported(const flow::ConnectionView& connection,
+                                     const std::string& kind, std::string host) {
+  if (host.empty()) host = NameOf(connection);
   if (host.empty()) host = connection.peer_address;
   Tally* tally = At(connection.id.process, kind, host);
   if (tally == nullptr || ++tally->connections > 1) return;
-  const events::ProcessId& process = connection.id.process;
-  sink_->OnNotice(Notice{
-      .key = absl::StrCat("unsupported ", kind, " ", process.pid, " ", process.start_ns, " ", host),
-      .text = absl::StrCat("unsupported: ", kind, " (", processes_->Get(process)->display_name,
-                           host.empty() ? "" : " to ", host, ")"),
-      .ns = connection.opened_ns});
+  const std::string& program = processes_->Get(connection.id.process)->display_name;
+  sink_->OnNotice(Notice{.key = absl::StrCat("unsupported ", kind, " ", program, " ", host),
+                         .text = absl::StrCat("unsupported: ", kind, " (", program,
+                                              host.empty() ? "" : " to ", host, ")"),
+                         .ns = connection.opened_ns});
 }
 
 void UnseenTracker::OnTlsSocket(const flow::ConnectionView& connection,
@@ -237,15 +271,15 @@ std::vector<Unseen> UnseenTracker::List() const {
       unseen -= match(spare.idle, may_be_idle);
     }
     if (unseen == 0) continue;
-    list.push_back(Unseen{.process = processes_->Get(key.process),
-                          .kind = key.kind,
-                          .host = key.host,
-                          .provider_host = book_->IsProviderHost(key.host),
-                          .reason = key.kind == kTls ? TlsReason(key.process, tally)
-                                    : key.kind == kMidStream
-                                        ? "met in its middle"
-                                        : absl::StrCat("unsupported: ", key.kind),
-                          .connections = unseen});
+    list.push_back(
+        Unseen{.process = processes_->Get(key.process),
+               .kind = key.kind,
+               .host = key.host,
+               .provider_host = book_->IsProviderHost(key.host) || key.kind.starts_with(kPost),
+               .reason = key.kind == kTls         ? TlsReason(key.process, tally)
+                         : key.kind == kMidStream ? "met in its middle"
+                                                  : absl::StrCat("unsupported: ", key.kind),
+               .connections = unseen});
   }
   return list;
 }

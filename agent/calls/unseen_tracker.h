@@ -120,7 +120,9 @@ class UnseenTracker {
   };
 
   Tally* At(const events::ProcessId& process, std::string kind, std::string host);
-  void CountUnsupported(const flow::ConnectionView& connection, const char* kind);
+  void CountUndecoded(const flow::ConnectionView& connection, const wire::RequestHead& head);
+  void CountUnsupported(const flow::ConnectionView& connection, const std::string& kind,
+                        std::string host = {});
   std::string NameOf(const flow::ConnectionView& connection) const;
   ProcessTally* AtProcess(const events::ProcessId& process);
   void Explain(const flow::ConnectionView& connection, const std::string& host);

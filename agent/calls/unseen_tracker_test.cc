@@ -251,6 +251,32 @@ TEST_F(UnseenTrackerTest, Protocols) {
                                       "unsupported: quic (pid 5 to 192.0.2.1)"}));
 }
 
+TEST_F(UnseenTrackerTest, RequestsOfAnApiThatIsNotDecodedAreCounted) {
+  const auto ask = [this](const char* method, const char* target, const char* host) {
+    wire::RequestHead head = Head(host);
+    head.method = method;
+    head.target = target;
+    tracker_->OnRequestHead(Library("api.openai.test"), 0, head);
+  };
+  ask("POST", "/v1/responses", "api.openai.test");
+  ask("POST", "/v1/responses?x=1", "api.openai.test");
+  ask("POST", "/v1/threads/thread_1/runs", "api.openai.test");
+  ask("POST", "/v1/threads/thread_2/runs", "api.openai.test");
+  ask("POST", "/v1/chat/completions", "api.openai.test");  // Decoded.
+  ask("GET", "/v1/models", "api.openai.test");
+  ask("POST", "/v1/messages/count_tokens", "api.openai.test");
+  ask("POST", "/v1/responses", "example.test");
+  const std::vector<Unseen> list = tracker_->List();
+  ASSERT_EQ(list.size(), 2U);
+  EXPECT_EQ(list[0].kind, "POST /v1/responses");
+  EXPECT_EQ(list[0].connections, 2U);
+  EXPECT_EQ(list[0].reason, "unsupported: POST /v1/responses");
+  EXPECT_TRUE(list[0].provider_host);
+  EXPECT_TRUE(list[0].is_requests());
+  EXPECT_EQ(list[1].kind, "POST /v1/threads");
+  EXPECT_EQ(list[1].connections, 2U);
+}
+
 TEST_F(UnseenTrackerTest, Bounded) {
   Start({.hosts = 10, .processes = 2, .libraries = 3});
   for (int i = 0; i < 100; ++i) {

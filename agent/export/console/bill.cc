@@ -65,6 +65,7 @@ void BillRow::Add(const calls::Call& call) {
   cached += Count(usage.cache_read);
   output += Count(usage.output);
   if (usage.empty()) ++without_usage;
+  if (usage.inconsistent) ++inconsistent;
   if (call.error != calls::ErrorClass::kNone) {
     ++errors;
   } else {
@@ -101,6 +102,7 @@ void BillRow::Add(const BillRow& other) {
   without_usage += other.without_usage;
   priced += other.priced;
   partial += other.partial;
+  inconsistent += other.inconsistent;
   AddMoney(cost, other.cost);
   estimated += other.estimated;
   estimated_input += other.estimated_input;

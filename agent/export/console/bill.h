@@ -30,6 +30,7 @@ struct BillRow {
   uint64_t without_usage = 0;  ///< Calls that state no tokens.
   uint64_t priced = 0;         ///< Calls in `cost`, of which
   uint64_t partial = 0;        ///< so many are lower bounds.
+  uint64_t inconsistent = 0;   ///< Calls whose usage, as the provider states it, cannot add up.
   pricing::PicoUsd cost = 0;
   uint64_t estimated = 0;  ///< Calls in the sums that follow.
   uint64_t estimated_input = 0;

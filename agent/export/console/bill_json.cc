@@ -27,6 +27,7 @@ Json Numbers(const BillRow& row) {
   if (row.priced > 0) json["cost"] = pricing::FormatUsd(row.cost);
   json["calls_priced"] = row.priced;
   json["calls_partial"] = row.partial;
+  json["calls_inconsistent"] = row.inconsistent;
   json["calls_unpriced"] = row.unpriced;
   if (row.estimated > 0) {
     json["estimated"] = Json{{"calls", row.estimated},

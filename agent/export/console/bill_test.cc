@@ -32,6 +32,18 @@ BillFacts Facts() {
   return facts;
 }
 
+TEST(BillTest, UsageThatDoesNotAddUpIsTold) {
+  Bill bill;
+  calls::Call call = MakeOpenAiStream();
+  bill.Add(call);
+  EXPECT_THAT(bill.Format(Facts(), {.width = 200}), Not(HasSubstr("doubtful")));
+  call.response.usage.inconsistent = true;
+  bill.Add(call);
+  EXPECT_THAT(bill.Format(Facts(), {.width = 200}),
+              HasSubstr("doubtful   1 call with usage that does not add up, priced as the "
+                        "provider stated it\n"));
+}
+
 TEST(BillTest, WideTable) {
   EXPECT_EQ(
       MixedBill().Format(Facts(), {.width = 200}),

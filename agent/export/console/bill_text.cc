@@ -172,7 +172,8 @@ class Remarks {
 };
 
 std::string Unseen(const calls::Unseen& unseen) {
-  std::string text = Plural(unseen.connections, "connection") + " to ";
+  std::string text =
+      Plural(unseen.connections, unseen.is_requests() ? "request" : "connection") + " to ";
   text += unseen.host.empty() ? "an unknown host" : Sanitize(unseen.host);
   if (unseen.provider_host) text += " (a model provider)";
   // Other kinds are the reason themselves.
@@ -244,6 +245,12 @@ void AddMoney(Remarks& remarks, const Bill& bill, const std::set<std::string>& w
     std::string why;
     for (const std::string& reason : why_partial) why += (why.empty() ? "" : "; ") + reason;
     remarks.Add("partial", Plural(total.partial, "call") + " at a lower bound: " + why,
+                Colour::kYellow);
+  }
+  if (total.inconsistent > 0) {
+    remarks.Add("doubtful",
+                Plural(total.inconsistent, "call") +
+                    " with usage that does not add up, priced as the provider stated it",
                 Colour::kYellow);
   }
   AddList(remarks, "unpriced", bill.unpriced(), [](const auto& entry) {

@@ -44,9 +44,9 @@ std::string Traffic(const calls::ProcessCapture& process, const std::vector<call
     if (!unseen.process || !process.process || !(unseen.process->id == process.process->id)) {
       continue;
     }
-    add(unseen.connections, "connection",
-        " not read (" + unseen.kind + " to " +
-            (unseen.host.empty() ? "an unknown host" : unseen.host) + ")");
+    add(unseen.connections, unseen.is_requests() ? "request" : "connection",
+        std::string(unseen.is_requests() ? " not decoded (" : " not read (") + unseen.kind +
+            " to " + (unseen.host.empty() ? "an unknown host" : unseen.host) + ")");
   }
   if (text.empty()) return "no connection";
   return text + (process.unseen_connections == 0 ? ", no call to a model in them" : "");
