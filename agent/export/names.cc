@@ -103,6 +103,16 @@ constexpr NameRow kTable[] = {
     {kUserHash, "sonde.user.hash", kSame, kNone},
     {kServiceTier, "sonde.response.service_tier", kSame, kNone},
 
+    {kTokenType, "gen_ai.token.type", kSame, kNone},
+    {kRateLimitKind, "sonde.ratelimit.kind", kSame, kNone},
+    {kReason, "sonde.reason", kSame, kNone},
+    {kCause, "sonde.cause", kSame, kNone},
+    {kSignal, "sonde.signal", kSame, kNone},
+    {kOutcome, "sonde.outcome", kSame, kNone},
+    {kUse, "sonde.use", kSame, kNone},
+    {kVersion, "sonde.version", kSame, kNone},
+    {kHash, "sonde.hash", kSame, kNone},
+
     {kTokensTotal, kNone, kNone, "llm.tokens.total"},
     {kErrorMessage, kNone, kNone, "error.message"},
 

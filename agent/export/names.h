@@ -97,6 +97,16 @@ enum class Attribute : uint8_t {
   kProviderRequestId,
   kUserHash,
   kServiceTier,
+  // Labels of metrics alone.
+  kTokenType,
+  kRateLimitKind,
+  kReason,
+  kCause,
+  kSignal,
+  kOutcome,
+  kUse,
+  kVersion,
+  kHash,
   // Only older dashboards.
   kTokensTotal,
   kErrorMessage,
