@@ -24,9 +24,8 @@ pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
 if(BUILD_TESTING)
   # Tests only: an encoder for what the decoder reads.
   pkg_check_modules(BROTLI_ENCODER REQUIRED IMPORTED_TARGET libbrotlienc)
-  # Tests only: the HTTP collector that the exporter talks to.
-  pkg_check_modules(CPP_HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 endif()
+pkg_check_modules(CPP_HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
 # llhttp: Debian ships the generated C sources with node-llhttp and builds no library of them.
 add_library(llhttp STATIC /usr/share/llhttp/llhttp.c /usr/share/llhttp/api.c /usr/share/llhttp/http.c)
