@@ -41,8 +41,16 @@ SEC("raw_tracepoint/sched_process_exec")
 int sonde_exec(void* ctx) {
   __u32 tgid = sonde_tgid();
   struct sonde_process* process = sonde_gate(tgid);
+  struct sonde_config* settings;
   (void)ctx;
-  if (!process) return 0;
+  if (!process) {
+    const struct sonde_process nobody = {};
+    settings = sonde_config_get();
+    if (settings && settings->enabled && settings->all_execs && settings->self_tgid != tgid) {
+      sonde_emit_process(SONDE_RECORD_PASSED_BY, tgid, &nobody);
+    }
+    return 0;
+  }
   process->exec_generation++;
   sonde_emit_process(SONDE_RECORD_EXECED, tgid, process);
   return 0;

@@ -59,6 +59,8 @@ std::string_view IncompleteName(Incomplete reason) {
       return "open_at_end";
     case Incomplete::kEvicted:
       return "evicted";
+    case Incomplete::kDeselected:
+      return "deselected";
     case Incomplete::kUnsupportedCoding:
       return "unsupported_coding";
   }

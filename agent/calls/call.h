@@ -59,6 +59,7 @@ enum class Incomplete : uint8_t {
   kOrderUnknown,       ///< Two invocations at once on one direction.
   kOpenAtEnd,          ///< Still open when capture ended.
   kEvicted,            ///< Dropped to stay within a bound.
+  kDeselected,         ///< Its process was deselected while it was open.
   kUnsupportedCoding,  ///< A body is in a content coding that is not decoded.
 };
 std::string_view IncompleteName(Incomplete reason);  ///< "hole", "mid_stream", ...

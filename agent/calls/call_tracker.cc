@@ -31,6 +31,7 @@ EndedBy WhoEnded(const flow::ConnectionView& connection) {
   if (connection.local_ended_first()) return EndedBy::kLocal;
   if (connection.peer_end) return EndedBy::kPeer;
   if (connection.flow_end == flow::FlowEnd::kEvicted) return EndedBy::kEvicted;
+  if (connection.flow_end == flow::FlowEnd::kDeselected) return EndedBy::kDeselected;
   if (connection.flow_end == flow::FlowEnd::kFinish) return EndedBy::kFinish;
   return EndedBy::kNobody;
 }

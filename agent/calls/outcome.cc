@@ -77,6 +77,9 @@ void JudgeCut(const Ending& ending, Call& call) {
     case EndedBy::kEvicted:
       Mark(call, Incomplete::kEvicted);
       return;
+    case EndedBy::kDeselected:
+      Mark(call, Incomplete::kDeselected);
+      return;
     case EndedBy::kFinish:
       Mark(call, Incomplete::kOpenAtEnd);
       return;

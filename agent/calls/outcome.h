@@ -14,11 +14,12 @@ namespace sonde::calls {
 
 /// Who ended the connection under an exchange that was not over.
 enum class EndedBy : uint8_t {
-  kNobody,   ///< It is open, or ended after the exchange.
-  kLocal,    ///< The process closed it, or shut its side down, before the peer ended.
-  kPeer,     ///< End of file, reset or error from the peer or the path.
-  kEvicted,  ///< Sonde gave it up to stay within a bound.
-  kFinish,   ///< Capture ended.
+  kNobody,      ///< It is open, or ended after the exchange.
+  kLocal,       ///< The process closed it, or shut its side down, before the peer ended.
+  kPeer,        ///< End of file, reset or error from the peer or the path.
+  kEvicted,     ///< Sonde gave it up to stay within a bound.
+  kDeselected,  ///< Sonde was told to look away.
+  kFinish,      ///< Capture ended.
 };
 
 struct Ending {

@@ -295,6 +295,7 @@ TEST(Judge, ErrorInsideAStream) {
 
 TEST(Judge, BoundsAndTheEndOfCaptureAreNoErrors) {
   for (const auto& [by, reason] : {std::pair{EndedBy::kEvicted, Incomplete::kEvicted},
+                                   std::pair{EndedBy::kDeselected, Incomplete::kDeselected},
                                    std::pair{EndedBy::kFinish, Incomplete::kOpenAtEnd}}) {
     Call call;
     call.http_status = 200;

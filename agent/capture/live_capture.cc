@@ -56,6 +56,7 @@ class LiveSource final : public CaptureSource {
   absl::Status SelectCgroup(const std::string& directory) override;
   absl::Status DeselectProcess(uint32_t pid) override;
   absl::Status DeselectCgroup(const std::string& directory) override;
+  absl::Status HearExecs(std::function<void(uint32_t)> hear) override;
   absl::Status AttachFileAhead(const std::string& path) override;
   absl::Status AttachCommandAhead(const std::string& program, const std::string& path,
                                   const std::string& directory) override;
@@ -97,6 +98,8 @@ class LiveSource final : public CaptureSource {
   std::vector<FileDescriptor> links_;
   /// Directories by subsystem and id.
   std::map<std::pair<int32_t, uint64_t>, std::string> cgroups_;
+  std::function<void(uint32_t)> hear_exec_;
+  std::vector<uint32_t> execs_;  ///< Since the ring was last read to its end.
   uint64_t records_ = 0;
   uint64_t bytes_ = 0;
   uint64_t tick_ns_ = 0;
@@ -261,7 +264,7 @@ absl::Status LiveSource::DeselectProcess(uint32_t pid) {
 }
 
 void LiveSource::LetGo(uint32_t pid, events::MonoNs ns) {
-  connections_->CloseAll(pid, ns, events::CloseReason::kEvicted, sink_);
+  connections_->CloseAll(pid, ns, events::CloseReason::kDeselected, sink_);
   watch_->Forget(pid);
 }
 
@@ -305,6 +308,12 @@ absl::Status LiveSource::DeselectCgroup(const std::string& directory) {
     if (!still.contains(pid) && bpf_map_delete_elem(map, &pid) == 0) LetGo(pid, MonotonicNs());
   }
   return absl::OkStatus();
+}
+
+absl::Status LiveSource::HearExecs(std::function<void(uint32_t)> hear) {
+  config_.all_execs = hear ? 1 : 0;
+  hear_exec_ = std::move(hear);
+  return WriteConfig();
 }
 
 absl::Status LiveSource::AttachFileAhead(const std::string& path) {
@@ -358,6 +367,9 @@ void LiveSource::OnProcess(const ProcessRecord& record) {
       return watch_->UsesIoUring(record);
     case SONDE_RECORD_LEFT:
       return LetGo(record.process.pid, record.ns);
+    case SONDE_RECORD_PASSED_BY:
+      execs_.push_back(record.process.pid);
+      return;
     default:
       return;
   }
@@ -377,6 +389,9 @@ absl::Status LiveSource::Poll(int timeout_ms) {
     epoll_wait(epoll_fd(), &event, 1, wait);
   }
   if (absl::Status status = Consume(); !status.ok()) return status;
+  for (const uint32_t pid : std::exchange(execs_, {})) {
+    if (hear_exec_) hear_exec_(pid);
+  }
   Housekeeping();
   return absl::OkStatus();
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -99,6 +100,11 @@ class CaptureSource {
   /// Takes back a selection: nothing of it is read from here on.
   virtual absl::Status DeselectProcess(uint32_t pid) = 0;
   virtual absl::Status DeselectCgroup(const std::string& directory) = 0;
+
+  /// Tells of every program that a process of the host executes and that is not selected, so that
+  /// the caller may select it: inside Poll, after the ring was read. Null ends it. Costs a record
+  /// for each exec on the host.
+  virtual absl::Status HearExecs(std::function<void(uint32_t pid)> hear) = 0;
 
   /// Puts probes into one file before any selected process maps it. A file without TLS code is
   /// not an error.

@@ -130,7 +130,7 @@ std::optional<ProcessRecord> DecodeProcessRecord(std::string_view bytes) {
   const auto record = Load<sonde_process_record>(bytes);
   if (!record.has_value()) return std::nullopt;
   const uint8_t type = record->header.type;
-  if (type < SONDE_RECORD_FORKED || type > SONDE_RECORD_LEFT) return std::nullopt;
+  if (type < SONDE_RECORD_FORKED || type > SONDE_RECORD_PASSED_BY) return std::nullopt;
   return ProcessRecord{type, ToProcessId(record->process), ToProcessId(record->parent), record->ns,
                        std::string(record->comm, strnlen(record->comm, sizeof(record->comm)))};
 }

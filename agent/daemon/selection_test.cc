@@ -32,6 +32,7 @@ class FakeCapture final : public capture::CaptureSource {
     cgroups.erase(directory);
     return absl::OkStatus();
   }
+  absl::Status HearExecs(std::function<void(uint32_t)>) override { return absl::OkStatus(); }
   absl::Status AttachFileAhead(const std::string&) override { return absl::OkStatus(); }
   absl::Status AttachCommandAhead(const std::string&, const std::string&,
                                   const std::string&) override {

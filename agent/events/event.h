@@ -96,7 +96,8 @@ enum class CloseReason : uint8_t {
   kShutdown = 3,  ///< SSL_shutdown or shutdown(2): this side will send no more.
   kExec = 4,
   kExit = 5,
-  kEvicted = 6,  ///< A table was full.
+  kEvicted = 6,     ///< A table was full.
+  kDeselected = 7,  ///< Its process is not to be looked at any more.
 };
 
 /// The end of a connection as the process sees it. Totals are the kernel's own, also where records

@@ -112,6 +112,8 @@ void Connection::Close(const events::ConnectionClosed& event) {
   context_->stats.lost_records += event.lost_records;
   if (event.reason == events::CloseReason::kEvicted) {
     view_.flow_end = FlowEnd::kEvicted;
+  } else if (event.reason == events::CloseReason::kDeselected) {
+    view_.flow_end = FlowEnd::kDeselected;
   } else {
     view_.flow_end = FlowEnd::kClosed;
     if (!view_.local_end) {

@@ -31,9 +31,10 @@ struct PeerEnd {
 
 /// Why flow stopped following a connection.
 enum class FlowEnd : uint8_t {
-  kClosed,   ///< The process closed it: see ConnectionView::local_end.
-  kEvicted,  ///< A bound was reached, here or in the kernel.
-  kFinish,   ///< Capture ended while it was open.
+  kClosed,      ///< The process closed it: see ConnectionView::local_end.
+  kEvicted,     ///< A bound was reached, here or in the kernel.
+  kDeselected,  ///< Its process is not looked at any more.
+  kFinish,      ///< Capture ended while it was open.
 };
 
 /// One connection as it is known so far. Owned by flow; references live until the callback returns.

@@ -42,10 +42,11 @@ enum sonde_record_type {
   SONDE_RECORD_FORKED = 7,
   SONDE_RECORD_EXECED = 8,
   SONDE_RECORD_EXITED = 9,
-  SONDE_RECORD_MET = 10,      /* A process selected by its cgroup was seen for the first time. */
-  SONDE_RECORD_MAPPED = 11,   /* A selected process mapped a file executable. */
-  SONDE_RECORD_IO_URING = 12, /* A selected process made an io_uring. */
-  SONDE_RECORD_LEFT = 13,     /* A process is in no selected cgroup any more and was let go. */
+  SONDE_RECORD_MET = 10,       /* A process selected by its cgroup was seen for the first time. */
+  SONDE_RECORD_MAPPED = 11,    /* A selected process mapped a file executable. */
+  SONDE_RECORD_IO_URING = 12,  /* A selected process made an io_uring. */
+  SONDE_RECORD_LEFT = 13,      /* A process is in no selected cgroup any more and was let go. */
+  SONDE_RECORD_PASSED_BY = 14, /* A process that is not selected has executed a program. */
 };
 
 enum sonde_transport { SONDE_TRANSPORT_TLS = 1, SONDE_TRANSPORT_SOCKET = 2 };
@@ -178,8 +179,10 @@ struct sonde_config {
   __u32 selection;    /* Changes when a selection is taken back. */
   __u32 verdicts;     /* Not 0 once a verdict was written. */
   __u64 wake_bytes;   /* The consumer is woken when the ring holds this much. */
+  __u32 all_execs;    /* Not 0: tell of every exec, also of processes that are not selected. */
+  __u32 reserved;
 };
-SONDE_ABI_ASSERT(sizeof(struct sonde_config) == 32);
+SONDE_ABI_ASSERT(sizeof(struct sonde_config) == 40);
 
 enum sonde_source { SONDE_SOURCE_TREE = 1, SONDE_SOURCE_CGROUP = 2 };
 

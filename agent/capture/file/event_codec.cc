@@ -216,7 +216,7 @@ bool IsSane(const ConnectionInfo& e) {
 bool IsSane(const StreamEnded& e) { return IsSane(e.connection) && e.direction <= Direction::kIn; }
 bool IsSane(const ConnectionClosed& e) {
   return IsSane(e.connection) && e.reason >= CloseReason::kFreed &&
-         e.reason <= CloseReason::kEvicted;
+         e.reason <= CloseReason::kDeselected;
 }
 /// Values that an enumeration cannot have would be undefined behaviour further on. The events
 /// without one are sane whatever they hold.
