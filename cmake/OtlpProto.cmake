@@ -46,12 +46,15 @@ function(sonde_protobuf)
   endif()
 endfunction()
 
-# Metrics and logs come with the exporters that send them: add their files here.
 sonde_protobuf(NAME sonde_otlp_proto
   ROOT ${SONDE_OTLP_PROTO_DIR}
   FILES
     opentelemetry/proto/common/v1/common.proto
     opentelemetry/proto/resource/v1/resource.proto
     opentelemetry/proto/trace/v1/trace.proto
+    opentelemetry/proto/metrics/v1/metrics.proto
+    opentelemetry/proto/logs/v1/logs.proto
   SERVICES
-    opentelemetry/proto/collector/trace/v1/trace_service.proto)
+    opentelemetry/proto/collector/trace/v1/trace_service.proto
+    opentelemetry/proto/collector/metrics/v1/metrics_service.proto
+    opentelemetry/proto/collector/logs/v1/logs_service.proto)

@@ -141,6 +141,9 @@ struct NameRow {
 };
 std::span<const NameRow> NameTable();
 
+/// The log record of one call: the GenAI event of an inference, the same in every profile.
+inline constexpr std::string_view kInferenceEvent = "gen_ai.client.inference.operation.details";
+
 /// Of the scope's spans; https://opentelemetry.io/schemas/1.41.1 for `1.41` and `seed`.
 std::string_view SchemaUrl(Profile profile);
 

@@ -5,6 +5,7 @@
 
 #include "agent/export/metric_names.h"
 #include "agent/export/metrics/histogram.h"
+#include "agent/export/metrics/label_name.h"
 #include "agent/export/text.h"
 
 namespace sonde::exporter {
@@ -54,7 +55,7 @@ class Page {
     const std::string_view name = MetricName(profile_, point.metric);
     if (name.empty()) return;
     if (&row != row_) Begin(row, name);
-    WriteLabels(point.labels, row.aliases);
+    WriteLabels(point.labels, row);
     const bool shown = row.kind == MetricKind::kGauge || point.id <= revealed_;
     if (row.kind == MetricKind::kHistogram) {
       Histogram(point, shown);
@@ -88,13 +89,11 @@ class Page {
     out_ += '\n';
   }
 
-  void WriteLabels(const Labels& labels, bool aliases) {
+  void WriteLabels(const Labels& labels, const MetricRow& row) {
     labels_.clear();
     for (const auto& [attribute, value] : labels) {
-      const Spelling spelling = SpellingOf(profile_, attribute);
-      const bool alias = aliases && !spelling.alias.empty();
       if (!labels_.empty()) labels_ += ',';
-      labels_ += PrometheusLabel(alias ? spelling.alias : spelling.name);
+      labels_ += PrometheusLabel(LabelName(profile_, row, attribute));
       labels_ += "=\"";
       AppendEscaped(labels_, value);
       labels_ += '"';

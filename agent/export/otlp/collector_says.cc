@@ -11,8 +11,44 @@
 namespace sonde::exporter {
 namespace {
 
+namespace otlp = opentelemetry::proto::collector;
+
 constexpr size_t kSentenceBytes = 400;
 constexpr std::string_view kRetryInfoType = "/google.rpc.RetryInfo";
+
+std::string_view ItemsOf(Signal signal) {
+  switch (signal) {
+    case Signal::kMetrics:
+      return "data points";
+    case Signal::kLogs:
+      return "log records";
+    case Signal::kTraces:
+      break;
+  }
+  return "spans";
+}
+
+SendResult Accepted(std::string_view endpoint, Signal signal, int64_t rejected,
+                    const std::string& why) {
+  SendResult result;
+  result.answered = true;
+  if (rejected > 0) {
+    result.rejected = static_cast<uint64_t>(rejected);
+    result.message =
+        Sentence(endpoint, "rejected ",
+                 absl::StrCat(result.rejected, " ", std::string(ItemsOf(signal)), ": ", why), "");
+  } else if (!why.empty()) {
+    result.message = Sentence(endpoint, "warns: ", why, "");
+  }
+  return result;
+}
+
+template <typename Response>
+Response Parsed(const std::string& serialized) {
+  Response response;
+  if (!response.ParseFromString(serialized)) response.Clear();
+  return response;
+}
 
 }  // namespace
 
@@ -32,28 +68,44 @@ std::string Sentence(std::string_view endpoint, std::string_view verb, std::stri
   return text;
 }
 
-SendResult PartialSuccess(
-    std::string_view endpoint,
-    const opentelemetry::proto::collector::trace::v1::ExportTraceServiceResponse& response) {
-  SendResult result;
-  result.answered = true;
+SendResult PartialSuccess(std::string_view endpoint,
+                          const otlp::trace::v1::ExportTraceServiceResponse& response) {
   const auto& partial = response.partial_success();
-  if (partial.rejected_spans() > 0) {
-    result.rejected = static_cast<uint64_t>(partial.rejected_spans());
-    result.message =
-        Sentence(endpoint, "rejected ",
-                 absl::StrCat(result.rejected, " spans: ", partial.error_message()), "");
-  } else if (!partial.error_message().empty()) {
-    result.message = Sentence(endpoint, "warns: ", partial.error_message(), "");
-  }
-  return result;
+  return Accepted(endpoint, Signal::kTraces, partial.rejected_spans(), partial.error_message());
 }
 
-SendResult Ended(std::string_view endpoint) {
+SendResult PartialSuccess(std::string_view endpoint,
+                          const otlp::metrics::v1::ExportMetricsServiceResponse& response) {
+  const auto& partial = response.partial_success();
+  return Accepted(endpoint, Signal::kMetrics, partial.rejected_data_points(),
+                  partial.error_message());
+}
+
+SendResult PartialSuccess(std::string_view endpoint,
+                          const otlp::logs::v1::ExportLogsServiceResponse& response) {
+  const auto& partial = response.partial_success();
+  return Accepted(endpoint, Signal::kLogs, partial.rejected_log_records(), partial.error_message());
+}
+
+SendResult PartialSuccess(std::string_view endpoint, Signal signal, const std::string& response) {
+  switch (signal) {
+    case Signal::kMetrics:
+      return PartialSuccess(endpoint,
+                            Parsed<otlp::metrics::v1::ExportMetricsServiceResponse>(response));
+    case Signal::kLogs:
+      return PartialSuccess(endpoint, Parsed<otlp::logs::v1::ExportLogsServiceResponse>(response));
+    case Signal::kTraces:
+      break;
+  }
+  return PartialSuccess(endpoint, Parsed<otlp::trace::v1::ExportTraceServiceResponse>(response));
+}
+
+SendResult Ended(std::string_view endpoint, Signal signal) {
   SendResult result;
   result.outcome = SendOutcome::kRetry;
-  result.message = Sentence(endpoint, "did not answer ", "before Sonde ended",
-                            "spans were lost; is it an OTLP port?");
+  result.message =
+      Sentence(endpoint, "did not answer ", "before Sonde ended",
+               absl::StrCat(std::string(ItemsOf(signal)), " were lost; is it an OTLP port?"));
   return result;
 }
 

@@ -8,6 +8,8 @@
 
 #include "absl/time/time.h"
 #include "agent/export/otlp/transport.h"
+#include "opentelemetry/proto/collector/logs/v1/logs_service.pb.h"
+#include "opentelemetry/proto/collector/metrics/v1/metrics_service.pb.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 
 namespace sonde::exporter {
@@ -22,13 +24,21 @@ std::string UserAgent();
 std::string Sentence(std::string_view endpoint, std::string_view verb, std::string_view what,
                      std::string_view advice);
 
-/// Of an accepted request: whole, or with rejected spans and the collector's reason.
+/// Of an accepted request: whole, or with rejected items and the collector's reason.
 SendResult PartialSuccess(
     std::string_view endpoint,
     const opentelemetry::proto::collector::trace::v1::ExportTraceServiceResponse& response);
+SendResult PartialSuccess(
+    std::string_view endpoint,
+    const opentelemetry::proto::collector::metrics::v1::ExportMetricsServiceResponse& response);
+SendResult PartialSuccess(
+    std::string_view endpoint,
+    const opentelemetry::proto::collector::logs::v1::ExportLogsServiceResponse& response);
+/// Of a serialized response; one that is none counts as empty.
+SendResult PartialSuccess(std::string_view endpoint, Signal signal, const std::string& response);
 
 /// Of a Send() that Cancel() ended.
-SendResult Ended(std::string_view endpoint);
+SendResult Ended(std::string_view endpoint, Signal signal);
 
 /// The RetryInfo within a serialized google.rpc.Status; absent when there is none or it is
 /// negative.

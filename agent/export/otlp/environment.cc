@@ -23,8 +23,7 @@ namespace {
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 
 constexpr std::string_view kOtlp = "OTEL_EXPORTER_OTLP_";
-constexpr std::string_view kTraces = "TRACES_";
-constexpr std::string_view kTracesPath = "/v1/traces";
+constexpr absl::Duration kLogsScheduleDelay = absl::Seconds(1);
 
 struct Variable {
   std::string name;
@@ -33,22 +32,30 @@ struct Variable {
 
 class Environment {
  public:
-  explicit Environment(const std::map<std::string, std::string>& variables)
-      : variables_(variables) {}
+  Environment(const std::map<std::string, std::string>& variables, Signal signal)
+      : variables_(variables),
+        signal_(signal),
+        upper_(absl::AsciiStrToUpper(std::string(SignalName(signal)))) {}
+
+  Signal signal() const { return signal_; }
+  // "TRACES", "METRICS" or "LOGS".
+  const std::string& upper() const { return upper_; }
 
   Variable Get(std::string_view name) const {
     const auto found = variables_.find(std::string(name));
     return {std::string(name), found == variables_.end() ? "" : found->second};
   }
-  // The form for traces wins.
+  // The form for the signal wins.
   Variable Exporter(std::string_view suffix) const {
-    Variable own = Get(absl::StrCat(std::string(kOtlp), std::string(kTraces), std::string(suffix)));
+    Variable own = Get(absl::StrCat(std::string(kOtlp), upper_, "_", std::string(suffix)));
     if (!own.value.empty()) return own;
     return Get(absl::StrCat(std::string(kOtlp), std::string(suffix)));
   }
 
  private:
   const std::map<std::string, std::string>& variables_;
+  const Signal signal_;
+  const std::string upper_;
 };
 
 absl::Status Unusable(const Variable& variable, std::string_view why) {
@@ -129,14 +136,46 @@ void ReadNumber(const Environment& environment, std::string_view name, uint64_t 
 
 void ReadBatch(const Environment& environment, OtlpSettings& settings) {
   BatchSettings& batch = settings.batch;
-  ReadNumber(environment, "OTEL_BSP_SCHEDULE_DELAY", 0, settings,
+  const bool logs = environment.signal() == Signal::kLogs;
+  const std::string prefix = logs ? "OTEL_BLRP_" : "OTEL_BSP_";
+  if (logs) batch.schedule_delay = kLogsScheduleDelay;
+  ReadNumber(environment, prefix + "SCHEDULE_DELAY", 0, settings,
              [&](uint64_t n) { batch.schedule_delay = absl::Milliseconds(n); });
-  ReadNumber(environment, "OTEL_BSP_MAX_QUEUE_SIZE", 1, settings,
+  ReadNumber(environment, prefix + "MAX_QUEUE_SIZE", 1, settings,
              [&](uint64_t n) { batch.queue_spans = n; });
-  ReadNumber(environment, "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", 1, settings,
+  ReadNumber(environment, prefix + "MAX_EXPORT_BATCH_SIZE", 1, settings,
              [&](uint64_t n) { batch.batch_spans = n; });
   // A batch larger than the queue would never be full.
   batch.batch_spans = std::min(batch.batch_spans, batch.queue_spans);
+}
+
+void WarnOfChoice(const Variable& variable, std::string_view choices, OtlpSettings& settings) {
+  settings.warnings.push_back(
+      absl::StrCat(variable.name, " is ignored: use ", std::string(choices)));
+}
+
+void ReadMetrics(const Environment& environment, OtlpSettings& settings) {
+  ReadNumber(environment, "OTEL_METRIC_EXPORT_INTERVAL", 1, settings,
+             [&](uint64_t n) { settings.metrics.interval = absl::Milliseconds(n); });
+  const Variable temporality = environment.Get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE");
+  // Every counter here is one that "lowmemory" wants as a delta.
+  const bool delta = absl::EqualsIgnoreCase(temporality.value, "delta") ||
+                     absl::EqualsIgnoreCase(temporality.value, "lowmemory");
+  if (delta) {
+    settings.metrics.temporality = Temporality::kDelta;
+  } else if (!temporality.value.empty() &&
+             !absl::EqualsIgnoreCase(temporality.value, "cumulative")) {
+    WarnOfChoice(temporality, "cumulative, delta or lowmemory", settings);
+  }
+  const Variable buckets =
+      environment.Get("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION");
+  if (absl::EqualsIgnoreCase(buckets.value, "base2_exponential_bucket_histogram")) {
+    settings.metrics.exponential = true;
+  } else if (!buckets.value.empty() &&
+             !absl::EqualsIgnoreCase(buckets.value, "explicit_bucket_histogram")) {
+    WarnOfChoice(buckets, "explicit_bucket_histogram or base2_exponential_bucket_histogram",
+                 settings);
+  }
 }
 
 void ReadTimeout(const Environment& environment, OtlpSettings& settings) {
@@ -149,7 +188,7 @@ void ReadCompression(const Environment& environment, OtlpSettings& settings) {
   const Variable variable = environment.Exporter("COMPRESSION");
   settings.gzip = variable.value == "gzip";
   if (settings.gzip || variable.value.empty() || variable.value == "none") return;
-  settings.warnings.push_back(absl::StrCat(variable.name, " is ignored: use gzip or none"));
+  WarnOfChoice(variable, "gzip or none", settings);
 }
 
 void ReadResource(const Environment& environment, OtlpSettings& settings) {
@@ -179,7 +218,8 @@ absl::Status ReadProtocol(const Environment& environment, OtlpSettings& settings
 
 absl::Status ReadHttpEndpoint(const Environment& environment, OtlpSettings& settings) {
   Variable variable = environment.Exporter("ENDPOINT");
-  const bool as_is = absl::StrContains(variable.name, "TRACES_") && !variable.value.empty();
+  const bool as_is =
+      absl::StrContains(variable.name, environment.upper() + "_") && !variable.value.empty();
   if (variable.value.empty()) variable.value = "http://localhost:4318";
   if (!absl::StrContains(variable.value, "://")) {
     return Unusable(variable, "an endpoint for HTTP begins with http:// or https://");
@@ -191,10 +231,10 @@ absl::Status ReadHttpEndpoint(const Environment& environment, OtlpSettings& sett
   }
   if (!as_is) {
     while (endpoint->path.ends_with('/')) endpoint->path.pop_back();
-    endpoint->path += kTracesPath;
+    endpoint->path += SignalPath(environment.signal());
   }
   settings.tls = endpoint->scheme == "https";
-  settings.target = endpoint->Url();
+  settings.TargetOf(environment.signal()) = endpoint->Url();
   settings.display = endpoint->Display();
   return absl::OkStatus();
 }
@@ -216,25 +256,28 @@ absl::Status ReadGrpcEndpoint(const Environment& environment, OtlpSettings& sett
   }
   settings.tls = endpoint->scheme == "https";
   if (endpoint->port.empty()) endpoint->port = settings.tls ? "443" : "4317";
-  settings.target = endpoint->host + ":" + endpoint->port;
-  settings.display = absl::StrCat(settings.tls ? "grpcs://" : "grpc://", settings.target);
+  std::string& target = settings.TargetOf(environment.signal());
+  target = endpoint->host + ":" + endpoint->port;
+  settings.display = absl::StrCat(settings.tls ? "grpcs://" : "grpc://", target);
   return absl::OkStatus();
 }
 
 void ReadDisabled(const Environment& environment, OtlpSettings& settings) {
-  const Variable exporter = environment.Get("OTEL_TRACES_EXPORTER");
+  const Variable exporter =
+      environment.Get(absl::StrCat("OTEL_", environment.upper(), "_EXPORTER"));
   settings.disabled = IsTrue(environment.Get("OTEL_SDK_DISABLED")) || exporter.value == "none";
   if (!exporter.value.empty() && exporter.value != "otlp" && exporter.value != "none") {
     settings.warnings.push_back(
-        absl::StrCat(exporter.name, " names an exporter that Sonde has not; spans go to OTLP"));
+        absl::StrCat(exporter.name, " names an exporter that Sonde has not; ",
+                     std::string(SignalName(environment.signal())), " go to OTLP"));
   }
 }
 
 }  // namespace
 
 absl::StatusOr<OtlpSettings> SettingsFromEnvironment(
-    const std::map<std::string, std::string>& variables) {
-  const Environment environment(variables);
+    const std::map<std::string, std::string>& variables, Signal signal) {
+  const Environment environment(variables, signal);
   OtlpSettings settings;
   ReadDisabled(environment, settings);
   if (settings.disabled) return settings;
@@ -250,6 +293,7 @@ absl::StatusOr<OtlpSettings> SettingsFromEnvironment(
   settings.client_key_file = environment.Exporter("CLIENT_KEY").value;
   settings.client_certificate_file = environment.Exporter("CLIENT_CERTIFICATE").value;
   ReadBatch(environment, settings);
+  if (signal == Signal::kMetrics) ReadMetrics(environment, settings);
   ReadResource(environment, settings);
   return settings;
 }

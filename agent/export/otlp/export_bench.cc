@@ -26,9 +26,9 @@ void SpanOfACall(benchmark::State& state) {
 }
 BENCHMARK(SpanOfACall);
 
-class Sink : public SpanTransport {
+class Sink : public OtlpTransport {
  public:
-  SendResult Send(const Request& request, absl::Duration) override {
+  SendResult Send(Signal, const Request& request, absl::Duration) override {
     benchmark::DoNotOptimize(request.SerializeAsString());
     return {.answered = true};
   }

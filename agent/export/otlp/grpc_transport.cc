@@ -12,12 +12,14 @@
 #include "absl/strings/str_cat.h"
 #include "agent/export/otlp/collector_says.h"
 #include "agent/export/otlp/transport.h"
+#include "opentelemetry/proto/collector/logs/v1/logs_service.grpc.pb.h"
+#include "opentelemetry/proto/collector/metrics/v1/metrics_service.grpc.pb.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.grpc.pb.h"
 
 namespace sonde::exporter {
 namespace {
 
-namespace collector = opentelemetry::proto::collector::trace::v1;
+namespace collector = opentelemetry::proto::collector;
 
 // gRPC keeps a broken connection back on its own clock. The exporter has its own, so this one is
 // kept short.
@@ -44,7 +46,7 @@ constexpr CodeRow kCodes[] = {
     {grpc::FAILED_PRECONDITION, "FAILED_PRECONDITION", false, ""},
     {grpc::ABORTED, "ABORTED", true, ""},
     {grpc::OUT_OF_RANGE, "OUT_OF_RANGE", true, ""},
-    {grpc::UNIMPLEMENTED, "UNIMPLEMENTED", false, "does it take traces, and over gRPC?"},
+    {grpc::UNIMPLEMENTED, "UNIMPLEMENTED", false, "does it take this signal, and over gRPC?"},
     {grpc::INTERNAL, "INTERNAL", false, ""},
     {grpc::UNAVAILABLE, "UNAVAILABLE", true, "start it or correct its address"},
     {grpc::DATA_LOSS, "DATA_LOSS", true, ""},
@@ -77,32 +79,41 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, std::string_view w
   return text.str();
 }
 
-class GrpcTransport : public SpanTransport {
+class GrpcTransport : public OtlpTransport {
  public:
   GrpcTransport(const OtlpSettings& settings, std::shared_ptr<grpc::ChannelCredentials> credentials)
       : settings_(settings), credentials_(std::move(credentials)) {}
 
-  SendResult Send(const Request& request, absl::Duration timeout) override;
+  SendResult Send(Signal signal, const Request& request, absl::Duration timeout) override;
   void Cancel() override;
 
  private:
-  void Connect();
-  SendResult Accepted(const collector::ExportTraceServiceResponse& response) const;
+  // One service of the collector. Made at the first Send(), so that gRPC's threads come from the
+  // exporter's thread.
+  template <typename Service>
+  struct Client {
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<typename Service::Stub> stub;
+  };
+
+  std::shared_ptr<grpc::Channel> Connect(Signal signal) const;
+  template <typename ExportRequest, typename ExportResponse, typename Service>
+  SendResult SendTo(Client<Service>& client, Signal signal, const Request& request,
+                    absl::Duration timeout);
   SendResult Failed(const grpc::Status& status, bool connected) const;
 
   const OtlpSettings settings_;
   const std::shared_ptr<grpc::ChannelCredentials> credentials_;
-  // Made at the first Send(), so that gRPC's threads come from the exporter's thread.
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<collector::TraceService::Stub> stub_;
+  Client<collector::trace::v1::TraceService> traces_;
+  Client<collector::metrics::v1::MetricsService> metrics_;
+  Client<collector::logs::v1::LogsService> logs_;
 
   std::mutex mutex_;
   grpc::ClientContext* under_way_ = nullptr;  // Guarded by mutex_.
   bool cancelled_ = false;                    // Guarded by mutex_.
 };
 
-void GrpcTransport::Connect() {
-  if (channel_ != nullptr) return;
+std::shared_ptr<grpc::Channel> GrpcTransport::Connect(Signal signal) const {
   grpc::ChannelArguments arguments;
   arguments.SetUserAgentPrefix(UserAgent());
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
@@ -114,12 +125,34 @@ void GrpcTransport::Connect() {
       static_cast<int>(absl::ToInt64Milliseconds(std::min(settings_.timeout, absl::Minutes(1)))));
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kLongestReconnectMs);
   arguments.SetMaxReceiveMessageSize(kLargestReplyBytes);
-  channel_ = grpc::CreateCustomChannel(settings_.target, credentials_, arguments);
-  stub_ = collector::TraceService::NewStub(channel_);
+  return grpc::CreateCustomChannel(settings_.TargetOf(signal), credentials_, arguments);
 }
 
-SendResult GrpcTransport::Send(const Request& request, absl::Duration timeout) {
-  Connect();
+SendResult GrpcTransport::Send(Signal signal, const Request& request, absl::Duration timeout) {
+  namespace trace = collector::trace::v1;
+  namespace metrics = collector::metrics::v1;
+  namespace logs = collector::logs::v1;
+  switch (signal) {
+    case Signal::kMetrics:
+      return SendTo<metrics::ExportMetricsServiceRequest, metrics::ExportMetricsServiceResponse>(
+          metrics_, signal, request, timeout);
+    case Signal::kLogs:
+      return SendTo<logs::ExportLogsServiceRequest, logs::ExportLogsServiceResponse>(
+          logs_, signal, request, timeout);
+    case Signal::kTraces:
+      break;
+  }
+  return SendTo<trace::ExportTraceServiceRequest, trace::ExportTraceServiceResponse>(
+      traces_, signal, request, timeout);
+}
+
+template <typename ExportRequest, typename ExportResponse, typename Service>
+SendResult GrpcTransport::SendTo(Client<Service>& client, Signal signal, const Request& request,
+                                 absl::Duration timeout) {
+  if (client.channel == nullptr) {
+    client.channel = Connect(signal);
+    client.stub = Service::NewStub(client.channel);
+  }
   grpc::ClientContext context;
   // Monotonic: a step of the wall clock neither ends nor prolongs the attempt.
   context.set_deadline(
@@ -129,28 +162,25 @@ SendResult GrpcTransport::Send(const Request& request, absl::Duration timeout) {
   for (const auto& [name, value] : settings_.headers) context.AddMetadata(name, value);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (cancelled_) return Ended(settings_.display);
+    if (cancelled_) return Ended(settings_.display, signal);
     under_way_ = &context;
   }
-  collector::ExportTraceServiceResponse response;
-  const grpc::Status status = stub_->Export(&context, request, &response);
+  ExportResponse response;
+  const grpc::Status status =
+      client.stub->Export(&context, static_cast<const ExportRequest&>(request), &response);
   {
     const std::lock_guard<std::mutex> lock(mutex_);
     under_way_ = nullptr;
-    if (cancelled_ && !status.ok()) return Ended(settings_.display);
+    if (cancelled_ && !status.ok()) return Ended(settings_.display, signal);
   }
-  if (status.ok()) return Accepted(response);
-  return Failed(status, channel_->GetState(false) == GRPC_CHANNEL_READY);
+  if (status.ok()) return PartialSuccess(settings_.display, response);
+  return Failed(status, client.channel->GetState(false) == GRPC_CHANNEL_READY);
 }
 
 void GrpcTransport::Cancel() {
   const std::lock_guard<std::mutex> lock(mutex_);
   cancelled_ = true;
   if (under_way_ != nullptr) under_way_->TryCancel();
-}
-
-SendResult GrpcTransport::Accepted(const collector::ExportTraceServiceResponse& response) const {
-  return PartialSuccess(settings_.display, response);
 }
 
 SendResult GrpcTransport::Failed(const grpc::Status& status, bool connected) const {
@@ -169,7 +199,7 @@ SendResult GrpcTransport::Failed(const grpc::Status& status, bool connected) con
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SpanTransport>> MakeGrpcTransport(const OtlpSettings& settings) {
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeGrpcTransport(const OtlpSettings& settings) {
   SilenceGrpc();
   if (!settings.tls) {
     return std::make_unique<GrpcTransport>(settings, grpc::InsecureChannelCredentials());

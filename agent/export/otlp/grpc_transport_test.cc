@@ -91,7 +91,7 @@ OtlpSettings SettingsFor(const std::string& host, const std::string& scheme = "g
   return *settings;
 }
 
-std::unique_ptr<SpanTransport> Transport(const OtlpSettings& settings) {
+std::unique_ptr<OtlpTransport> Transport(const OtlpSettings& settings) {
   auto transport = MakeTransport(settings);
   EXPECT_TRUE(transport.ok()) << transport.status();
   return *std::move(transport);
@@ -116,7 +116,7 @@ TEST(GrpcTransport, DeliversTheRequestAsItIs) {
   OtlpSettings settings = SettingsFor(server.Host());
   settings.headers = {{"api-key", "value with blanks"}};
   const TraceRequest request = MakeRequest(3);
-  const SendResult result = Transport(settings)->Send(request, kTimeout);
+  const SendResult result = Transport(settings)->Send(Signal::kTraces, request, kTimeout);
   EXPECT_EQ(result.outcome, SendOutcome::kAccepted);
   EXPECT_EQ(result.message, "");
   EXPECT_TRUE(result.answered);
@@ -130,15 +130,17 @@ TEST(GrpcTransport, CompressesWhenAsked) {
   Collector server;
   OtlpSettings settings = SettingsFor(server.Host());
   settings.gzip = true;
-  EXPECT_EQ(Transport(settings)->Send(MakeRequest(100), kTimeout).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(Transport(settings)->Send(Signal::kTraces, MakeRequest(100), kTimeout).outcome,
+            SendOutcome::kAccepted);
   EXPECT_EQ(SpanCount(server.requests().at(0)), 100);
   // A server that refuses gzip shows that it was gzip.
   Collector plain({.takes_gzip = false});
   settings.target = plain.Host();
-  EXPECT_THAT(Transport(settings)->Send(MakeRequest(100), kTimeout).message,
+  EXPECT_THAT(Transport(settings)->Send(Signal::kTraces, MakeRequest(100), kTimeout).message,
               HasSubstr("UNIMPLEMENTED"));
   settings.gzip = false;
-  EXPECT_EQ(Transport(settings)->Send(MakeRequest(100), kTimeout).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(Transport(settings)->Send(Signal::kTraces, MakeRequest(100), kTimeout).outcome,
+            SendOutcome::kAccepted);
 }
 
 struct CodeCase {
@@ -149,7 +151,8 @@ class Codes : public testing::TestWithParam<CodeCase> {};
 TEST_P(Codes, FollowOtlpsTable) {
   Collector server;
   server.Fail({grpc::Status(GetParam().code, "because")});
-  const SendResult result = Transport(SettingsFor(server.Host()))->Send(MakeRequest(1), kTimeout);
+  const SendResult result =
+      Transport(SettingsFor(server.Host()))->Send(Signal::kTraces, MakeRequest(1), kTimeout);
   EXPECT_EQ(result.outcome, GetParam().outcome) << result.message;
   EXPECT_THAT(result.message, HasSubstr(server.Host()));
   EXPECT_THAT(result.message, HasSubstr("because"));
@@ -181,7 +184,7 @@ TEST(GrpcTransport, RetryInfoMakesExhaustionRetryable) {
                WithRetryInfo(grpc::INVALID_ARGUMENT, 1, 0),
                grpc::Status(grpc::RESOURCE_EXHAUSTED, "later", "\xff garbage")});
   const auto transport = Transport(SettingsFor(server.Host()));
-  const auto send = [&] { return transport->Send(MakeRequest(1), kTimeout); };
+  const auto send = [&] { return transport->Send(Signal::kTraces, MakeRequest(1), kTimeout); };
   SendResult result = send();
   EXPECT_EQ(result.outcome, SendOutcome::kRetry);
   EXPECT_TRUE(result.answered);
@@ -198,19 +201,20 @@ TEST(GrpcTransport, ReadsPartialSuccess) {
   Collector server;
   server.Reject(2, "too old\nforged line");
   const auto transport = Transport(SettingsFor(server.Host()));
-  SendResult result = transport->Send(MakeRequest(5), kTimeout);
+  SendResult result = transport->Send(Signal::kTraces, MakeRequest(5), kTimeout);
   EXPECT_EQ(result.outcome, SendOutcome::kAccepted);
   EXPECT_EQ(result.rejected, 2u);
   EXPECT_THAT(result.message, HasSubstr("rejected 2 spans: too old forged line"));
   server.Reject(0, "soon full");
-  result = transport->Send(MakeRequest(5), kTimeout);
+  result = transport->Send(Signal::kTraces, MakeRequest(5), kTimeout);
   EXPECT_EQ(result.rejected, 0u);
   EXPECT_THAT(result.message, HasSubstr("warns"));
 }
 
 TEST(GrpcTransport, SaysThatNobodyListens) {
   const SilentPort port(/*listening=*/false);
-  const SendResult result = Transport(SettingsFor(port.Host()))->Send(MakeRequest(1), kTimeout);
+  const SendResult result =
+      Transport(SettingsFor(port.Host()))->Send(Signal::kTraces, MakeRequest(1), kTimeout);
   EXPECT_EQ(result.outcome, SendOutcome::kRetry);
   EXPECT_FALSE(result.answered);
   EXPECT_THAT(result.message, HasSubstr("did not answer"));
@@ -219,8 +223,8 @@ TEST(GrpcTransport, SaysThatNobodyListens) {
 
 TEST(GrpcTransport, TimesOutAtASilentCollector) {
   const SilentPort port(/*listening=*/true);
-  const SendResult result =
-      Transport(SettingsFor(port.Host()))->Send(MakeRequest(1), absl::Milliseconds(100));
+  const SendResult result = Transport(SettingsFor(port.Host()))
+                                ->Send(Signal::kTraces, MakeRequest(1), absl::Milliseconds(100));
   EXPECT_EQ(result.outcome, SendOutcome::kRetry);
   EXPECT_FALSE(result.answered);
 }
@@ -228,12 +232,14 @@ TEST(GrpcTransport, TimesOutAtASilentCollector) {
 TEST(GrpcTransport, CancelEndsASend) {
   const SilentPort port(/*listening=*/true);
   const auto transport = Transport(SettingsFor(port.Host()));
-  auto sent = std::async(std::launch::async,
-                         [&] { return transport->Send(MakeRequest(1), absl::Hours(1)); });
+  auto sent = std::async(std::launch::async, [&] {
+    return transport->Send(Signal::kTraces, MakeRequest(1), absl::Hours(1));
+  });
   transport->Cancel();
   ASSERT_EQ(sent.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_NE(sent.get().outcome, SendOutcome::kAccepted);
-  EXPECT_NE(transport->Send(MakeRequest(1), absl::Hours(1)).outcome, SendOutcome::kAccepted);
+  EXPECT_NE(transport->Send(Signal::kTraces, MakeRequest(1), absl::Hours(1)).outcome,
+            SendOutcome::kAccepted);
 }
 
 TEST(GrpcTransport, SpeaksTlsWithTheGivenAuthorityAndClientCertificate) {
@@ -246,11 +252,12 @@ TEST(GrpcTransport, SpeaksTlsWithTheGivenAuthorityAndClientCertificate) {
   settings.ca_file = certificates.Path("ca.pem");
   settings.client_key_file = certificates.Path("client.key");
   settings.client_certificate_file = certificates.Path("client.pem");
-  EXPECT_EQ(Transport(settings)->Send(MakeRequest(1), kTimeout).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(Transport(settings)->Send(Signal::kTraces, MakeRequest(1), kTimeout).outcome,
+            SendOutcome::kAccepted);
 
   const TestCertificates strangers;
   settings.ca_file = strangers.Path("ca.pem");
-  const SendResult result = Transport(settings)->Send(MakeRequest(1), kTimeout);
+  const SendResult result = Transport(settings)->Send(Signal::kTraces, MakeRequest(1), kTimeout);
   EXPECT_EQ(result.outcome, SendOutcome::kRetry);
   EXPECT_FALSE(result.answered);
   EXPECT_EQ(server.requests().size(), 1u);

@@ -20,8 +20,6 @@
 namespace sonde::exporter {
 namespace {
 
-namespace collector = opentelemetry::proto::collector::trace::v1;
-
 constexpr int kGzipWindowBits = 15 + 16;
 constexpr int kPollMs = 1000;
 constexpr std::string_view kProtobuf = "application/x-protobuf";
@@ -30,9 +28,9 @@ bool Retryable(long status) {
   return status == 429 || status == 502 || status == 503 || status == 504;
 }
 
-std::string_view Advice(long status) {
+std::string Advice(long status, Signal signal) {
   if (status == 401 || status == 403) return "check its credentials";
-  if (status == 404) return "check the path of its URL, usually /v1/traces";
+  if (status == 404) return "check the path of its URL, usually " + SignalPath(signal);
   if (status >= 300 && status < 400) return "name the URL it redirects to";
   return "";
 }
@@ -60,7 +58,7 @@ absl::StatusOr<std::string> Gzip(const std::string& plain) {
   constexpr int kDefaultMemory = 8;
   if (deflateInit2(&stream, Z_DEFAULT_COMPRESSION, Z_DEFLATED, kGzipWindowBits, kDefaultMemory,
                    Z_DEFAULT_STRATEGY) != Z_OK) {
-    return absl::ResourceExhaustedError("no memory to compress spans");
+    return absl::ResourceExhaustedError("no memory to compress a request");
   }
   const absl::Cleanup end = [&stream] { deflateEnd(&stream); };
   std::string packed(deflateBound(&stream, plain.size()), '\0');
@@ -90,7 +88,7 @@ struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-class HttpTransport : public SpanTransport {
+class HttpTransport : public OtlpTransport {
  public:
   explicit HttpTransport(const OtlpSettings& settings)
       : settings_(settings), multi_(curl_multi_init()), easy_(curl_easy_init()) {
@@ -100,7 +98,7 @@ class HttpTransport : public SpanTransport {
     if (added_) curl_multi_remove_handle(multi_.get(), easy_.get());
   }
 
-  SendResult Send(const Request& request, absl::Duration timeout) override;
+  SendResult Send(Signal signal, const Request& request, absl::Duration timeout) override;
   void Cancel() override;
 
  private:
@@ -111,8 +109,8 @@ class HttpTransport : public SpanTransport {
   void SetUp();
   void AddHeader(const std::string& line);
   CURLcode Perform();
-  SendResult Answer(const std::string& reply);
-  SendResult NoAnswer(CURLcode code);
+  SendResult Answer(Signal signal, const std::string& reply);
+  SendResult NoAnswer(Signal signal, CURLcode code);
 
   const OtlpSettings settings_;
   // Order matters: the easy handle goes first, then the multi handle it was part of.
@@ -139,7 +137,6 @@ void HttpTransport::SetUp() {
     // "Name;" is curl's way to send an empty value.
     AddHeader(value.empty() ? name + ";" : absl::StrCat(name, ": ", value));
   }
-  Set(CURLOPT_URL, settings_.target.c_str());
   Set(CURLOPT_HTTPHEADER, headers_.get());
   Set(CURLOPT_USERAGENT, UserAgent().c_str());
   Set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -158,7 +155,7 @@ void HttpTransport::SetUp() {
   }
 }
 
-SendResult HttpTransport::Send(const Request& request, absl::Duration timeout) {
+SendResult HttpTransport::Send(Signal signal, const Request& request, absl::Duration timeout) {
   std::string body = request.SerializeAsString();
   if (settings_.gzip) {
     absl::StatusOr<std::string> packed = Gzip(body);
@@ -169,14 +166,15 @@ SendResult HttpTransport::Send(const Request& request, absl::Duration timeout) {
   }
   std::string reply;
   error_[0] = '\0';
+  Set(CURLOPT_URL, settings_.TargetOf(signal).c_str());
   Set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
   Set(CURLOPT_POSTFIELDS, body.data());
   Set(CURLOPT_WRITEDATA, &reply);
   Set(CURLOPT_TIMEOUT_MS,
       static_cast<long>(std::max<int64_t>(1, absl::ToInt64Milliseconds(timeout))));
   const CURLcode code = Perform();
-  if (cancelled_ && code != CURLE_OK) return Ended(settings_.display);
-  return code == CURLE_OK ? Answer(reply) : NoAnswer(code);
+  if (cancelled_ && code != CURLE_OK) return Ended(settings_.DisplayOf(signal), signal);
+  return code == CURLE_OK ? Answer(signal, reply) : NoAnswer(signal, code);
 }
 
 // A multi handle around the one transfer, because it can be woken from another thread.
@@ -203,16 +201,14 @@ void HttpTransport::Cancel() {
   curl_multi_wakeup(multi_.get());
 }
 
-SendResult HttpTransport::Answer(const std::string& reply) {
+SendResult HttpTransport::Answer(Signal signal, const std::string& reply) {
   long status = 0;
   curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
   const char* type = nullptr;
   curl_easy_getinfo(easy_.get(), CURLINFO_CONTENT_TYPE, &type);
   const bool protobuf = type != nullptr && std::string_view(type).starts_with(kProtobuf);
   if (status >= 200 && status < 300) {
-    collector::ExportTraceServiceResponse response;
-    if (protobuf && !response.ParseFromString(reply)) response.Clear();
-    return PartialSuccess(settings_.display, response);
+    return PartialSuccess(settings_.DisplayOf(signal), signal, protobuf ? reply : std::string());
   }
   SendResult result;
   result.answered = true;
@@ -224,17 +220,17 @@ SendResult HttpTransport::Answer(const std::string& reply) {
   }
   const std::string said = protobuf ? StatusMessage(reply) : std::string();
   result.message =
-      Sentence(settings_.display, "answered HTTP ",
+      Sentence(settings_.DisplayOf(signal), "answered HTTP ",
                said.empty() ? std::to_string(status) : absl::StrCat(status, " (", said, ")"),
-               Advice(status));
+               Advice(status, signal));
   return result;
 }
 
-SendResult HttpTransport::NoAnswer(CURLcode code) {
+SendResult HttpTransport::NoAnswer(Signal signal, CURLcode code) {
   SendResult result;
   result.outcome = SendOutcome::kRetry;
   const std::string_view why = error_[0] != '\0' ? error_.data() : curl_easy_strerror(code);
-  result.message = Sentence(settings_.display, "did not answer: ", why, Advice(code));
+  result.message = Sentence(settings_.DisplayOf(signal), "did not answer: ", why, Advice(code));
   return result;
 }
 
@@ -246,7 +242,7 @@ absl::Status Readable(const std::string& path, std::string_view what) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<SpanTransport>> MakeHttpTransport(const OtlpSettings& settings) {
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeHttpTransport(const OtlpSettings& settings) {
   static std::once_flag once;
   std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
   for (const absl::Status& status :
@@ -258,7 +254,7 @@ absl::StatusOr<std::unique_ptr<SpanTransport>> MakeHttpTransport(const OtlpSetti
   return std::make_unique<HttpTransport>(settings);
 }
 
-absl::StatusOr<std::unique_ptr<SpanTransport>> MakeTransport(const OtlpSettings& settings) {
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeTransport(const OtlpSettings& settings) {
   // gRPC ends the process at a header it cannot send, and HTTP would send more than one.
   for (size_t i = 0; i < settings.headers.size(); ++i) {
     const auto& [name, value] = settings.headers[i];
@@ -270,6 +266,15 @@ absl::StatusOr<std::unique_ptr<SpanTransport>> MakeTransport(const OtlpSettings&
   }
   return settings.protocol == OtlpProtocol::kGrpc ? MakeGrpcTransport(settings)
                                                   : MakeHttpTransport(settings);
+}
+
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeTransport(Signal signal,
+                                                             const OtlpSettings& settings) {
+  if (settings.TargetOf(signal).empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("no OTLP endpoint for ", std::string(SignalName(signal)), " is set"));
+  }
+  return MakeTransport(settings);
 }
 
 }  // namespace sonde::exporter

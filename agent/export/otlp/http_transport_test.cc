@@ -79,14 +79,15 @@ OtlpSettings SettingsFor(const std::string& url) {
   return *settings;
 }
 
-std::unique_ptr<SpanTransport> Transport(const OtlpSettings& settings) {
+std::unique_ptr<OtlpTransport> Transport(const OtlpSettings& settings) {
   auto transport = MakeTransport(settings);
   EXPECT_TRUE(transport.ok()) << transport.status();
   return *std::move(transport);
 }
 
 SendResult SendTo(const Collector& server, int spans = 1) {
-  return Transport(SettingsFor("http://" + server.Host()))->Send(MakeRequest(spans), kTimeout);
+  return Transport(SettingsFor("http://" + server.Host()))
+      ->Send(Signal::kTraces, MakeRequest(spans), kTimeout);
 }
 
 TraceRequest Parsed(const std::string& body) {
@@ -101,7 +102,7 @@ TEST(HttpTransport, PostsTheRequestAsItIs) {
   settings.headers = {{"api-key", "a=b"}};
   const auto transport = Transport(settings);
   const TraceRequest request = MakeRequest(3);
-  const SendResult result = transport->Send(request, kTimeout);
+  const SendResult result = transport->Send(Signal::kTraces, request, kTimeout);
   EXPECT_EQ(result.outcome, SendOutcome::kAccepted);
   EXPECT_EQ(result.message, "");
   EXPECT_EQ(server.last().method, "POST");
@@ -113,7 +114,8 @@ TEST(HttpTransport, PostsTheRequestAsItIs) {
   EXPECT_FALSE(server.last().has_header("Content-Encoding"));
   EXPECT_TRUE(MessageDifferencer::Equals(Parsed(server.last().body), request));
   // The same transport again, with a smaller body.
-  EXPECT_EQ(transport->Send(MakeRequest(1), kTimeout).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(transport->Send(Signal::kTraces, MakeRequest(1), kTimeout).outcome,
+            SendOutcome::kAccepted);
   EXPECT_EQ(SpanCount(Parsed(server.last().body)), 1);
 }
 
@@ -122,7 +124,8 @@ TEST(HttpTransport, CompressesWhenAsked) {
   OtlpSettings settings = SettingsFor("http://" + server.Host());
   settings.gzip = true;
   const TraceRequest request = MakeRequest(1000);
-  EXPECT_EQ(Transport(settings)->Send(request, kTimeout).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(Transport(settings)->Send(Signal::kTraces, request, kTimeout).outcome,
+            SendOutcome::kAccepted);
   EXPECT_EQ(server.last().get_header_value("Content-Encoding"), "gzip");
   // The server unpacked it; the length on the wire shows that there was something to unpack.
   EXPECT_TRUE(MessageDifferencer::Equals(Parsed(server.last().body), request));
@@ -238,7 +241,7 @@ TEST(HttpTransport, SaysThatNobodyListensWithoutCredentials) {
   const SilentPort port(/*listening=*/false);
   const SendResult result =
       Transport(SettingsFor("http://user:pass@" + port.Host() + "/x?key=secret"))
-          ->Send(MakeRequest(1), kTimeout);
+          ->Send(Signal::kTraces, MakeRequest(1), kTimeout);
   EXPECT_EQ(result.outcome, SendOutcome::kRetry);
   EXPECT_FALSE(result.answered);
   EXPECT_THAT(result.message, HasSubstr("http://" + port.Host() + "/x did not answer"));
@@ -249,7 +252,7 @@ TEST(HttpTransport, SaysThatNobodyListensWithoutCredentials) {
 TEST(HttpTransport, TimesOutAtASilentCollector) {
   const SilentPort port(/*listening=*/true);
   const SendResult result = Transport(SettingsFor("http://" + port.Host()))
-                                ->Send(MakeRequest(1), absl::Milliseconds(100));
+                                ->Send(Signal::kTraces, MakeRequest(1), absl::Milliseconds(100));
   EXPECT_EQ(result.outcome, SendOutcome::kRetry);
   EXPECT_FALSE(result.answered);
 }
@@ -257,12 +260,14 @@ TEST(HttpTransport, TimesOutAtASilentCollector) {
 TEST(HttpTransport, CancelEndsASend) {
   const SilentPort port(/*listening=*/true);
   const auto transport = Transport(SettingsFor("http://" + port.Host()));
-  auto sent = std::async(std::launch::async,
-                         [&] { return transport->Send(MakeRequest(1), absl::Hours(1)); });
+  auto sent = std::async(std::launch::async, [&] {
+    return transport->Send(Signal::kTraces, MakeRequest(1), absl::Hours(1));
+  });
   transport->Cancel();
   ASSERT_EQ(sent.wait_for(std::chrono::seconds(20)), std::future_status::ready);
   EXPECT_NE(sent.get().outcome, SendOutcome::kAccepted);
-  EXPECT_NE(transport->Send(MakeRequest(1), absl::Hours(1)).outcome, SendOutcome::kAccepted);
+  EXPECT_NE(transport->Send(Signal::kTraces, MakeRequest(1), absl::Hours(1)).outcome,
+            SendOutcome::kAccepted);
 }
 
 TEST(HttpTransport, SpeaksTlsWithTheGivenAuthorityAndClientCertificate) {
@@ -274,12 +279,13 @@ TEST(HttpTransport, SpeaksTlsWithTheGivenAuthorityAndClientCertificate) {
   settings.ca_file = certificates.Path("ca.pem");
   settings.client_key_file = certificates.Path("client.key");
   settings.client_certificate_file = certificates.Path("client.pem");
-  EXPECT_EQ(Transport(settings)->Send(MakeRequest(1), kTimeout).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(Transport(settings)->Send(Signal::kTraces, MakeRequest(1), kTimeout).outcome,
+            SendOutcome::kAccepted);
   EXPECT_EQ(server.count(), 1);
 
   const TestCertificates strangers;
   settings.ca_file = strangers.Path("ca.pem");
-  const SendResult result = Transport(settings)->Send(MakeRequest(1), kTimeout);
+  const SendResult result = Transport(settings)->Send(Signal::kTraces, MakeRequest(1), kTimeout);
   EXPECT_EQ(result.outcome, SendOutcome::kRetry);
   EXPECT_FALSE(result.answered);
   EXPECT_THAT(result.message, HasSubstr("check its certificate"));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -10,9 +11,71 @@
 namespace sonde::exporter {
 namespace {
 
-constexpr std::string_view kTracesPath = "/v1/traces";
+constexpr Signal kSignals[] = {Signal::kTraces, Signal::kMetrics, Signal::kLogs};
+
+void SetHttpTargets(Endpoint endpoint, OtlpSettings& settings) {
+  if (endpoint.path == "/") endpoint.path = SignalPath(Signal::kTraces);
+  const std::string given = endpoint.path;
+  std::string base = given;
+  bool names_a_signal = false;
+  for (const Signal signal : kSignals) {
+    const std::string path = SignalPath(signal);
+    if (!given.ends_with(path)) continue;
+    base.resize(given.size() - path.size());
+    names_a_signal = true;
+  }
+  while (base.ends_with('/')) base.pop_back();
+  for (const Signal signal : kSignals) {
+    const bool as_it_stands = signal == Signal::kTraces && !names_a_signal;
+    endpoint.path = as_it_stands ? given : base + SignalPath(signal);
+    settings.TargetOf(signal) = endpoint.Url();
+  }
+}
 
 }  // namespace
+
+std::string_view SignalName(Signal signal) {
+  switch (signal) {
+    case Signal::kMetrics:
+      return "metrics";
+    case Signal::kLogs:
+      return "logs";
+    case Signal::kTraces:
+      break;
+  }
+  return "traces";
+}
+
+std::string SignalPath(Signal signal) { return "/v1/" + std::string(SignalName(signal)); }
+
+const std::string& OtlpSettings::TargetOf(Signal signal) const {
+  switch (signal) {
+    case Signal::kMetrics:
+      return metrics_target;
+    case Signal::kLogs:
+      return logs_target;
+    case Signal::kTraces:
+      break;
+  }
+  return target;
+}
+
+std::string& OtlpSettings::TargetOf(Signal signal) {
+  return const_cast<std::string&>(std::as_const(*this).TargetOf(signal));
+}
+
+std::string OtlpSettings::DisplayOf(Signal signal) const {
+  if (protocol == OtlpProtocol::kGrpc) return display;
+  const absl::StatusOr<Endpoint> endpoint = ParseEndpoint(TargetOf(signal));
+  return endpoint.ok() ? endpoint->Display() : display;
+}
+
+void OtlpSettings::TakeEndpoint(const OtlpSettings& from) {
+  protocol = from.protocol;
+  for (const Signal signal : kSignals) TargetOf(signal) = from.TargetOf(signal);
+  tls = from.tls;
+  display = from.display;
+}
 
 bool IsExportHeader(std::string_view name, std::string_view value) {
   const auto name_byte = [](unsigned char c) {
@@ -48,12 +111,14 @@ absl::StatusOr<OtlpSettings> SettingsFromUrl(std::string_view url) {
       return refuse("a gRPC endpoint has a host and a port only");
     }
     settings.protocol = OtlpProtocol::kGrpc;
-    settings.target = endpoint->host + ":" + endpoint->port;
+    settings.display = endpoint->Display();
+    for (const Signal signal : kSignals) {
+      settings.TargetOf(signal) = endpoint->host + ":" + endpoint->port;
+    }
   } else {
-    if (endpoint->path == "/") endpoint->path = kTracesPath;
-    settings.target = endpoint->Url();
+    SetHttpTargets(*endpoint, settings);
+    settings.display = settings.DisplayOf(Signal::kTraces);
   }
-  settings.display = endpoint->Display();
   return settings;
 }
 

@@ -213,14 +213,12 @@ void PutOutcome(AttributeList& out, const calls::Call& call, const SpanOptions& 
   }
 }
 
-void PutError(AttributeList& out, otlp::trace::v1::Span& span, const calls::Call& call) {
+void PutError(AttributeList& out, const calls::Call& call, const SpanOptions& options) {
   if (call.error == calls::ErrorClass::kNone) return;
-  // No description: the provider's text can repeat what the caller sent, and the type says it.
-  span.mutable_status()->set_code(otlp::trace::v1::Status::STATUS_CODE_ERROR);
   const std::string_view error_class = calls::ErrorClassName(call.error);
   out.Text(kErrorType, call.error_type.empty() ? error_class : std::string_view(call.error_type));
   out.Text(kErrorClass, error_class);
-  out.Text(kErrorMessage, MaskSecrets(call.error_message));
+  if (options.error_message) out.Text(kErrorMessage, MaskSecrets(call.error_message));
 }
 
 std::string SpanName(const calls::Call& call) {
@@ -246,16 +244,25 @@ otlp::trace::v1::Span ToSpan(const calls::Call& call, const SpanOptions& options
   span.set_start_time_unix_nano(static_cast<uint64_t>(call.start_unix_ns));
   span.set_end_time_unix_nano(static_cast<uint64_t>(call.start_unix_ns) + call.duration_ns());
 
-  AttributeList out(options.profile, span.mutable_attributes());
+  if (call.error != calls::ErrorClass::kNone) {
+    // No description: the provider's text can repeat what the caller sent, and the type says it.
+    span.mutable_status()->set_code(otlp::trace::v1::Status::STATUS_CODE_ERROR);
+  }
+  PutCallAttributes(call, options, span.mutable_attributes());
+  return span;
+}
+
+void PutCallAttributes(const calls::Call& call, const SpanOptions& options,
+                       AttributeList::Target* attributes) {
+  AttributeList out(options.profile, attributes);
   PutIdentity(out, call);
   PutRequest(out, call.request, options.profile);
   PutOpenAi(out, call);
   PutResponse(out, call);
   PutUsage(out, call);
-  PutError(out, span, call);
+  PutError(out, call, options);
   PutCost(out, call);
   PutOutcome(out, call, options);
-  return span;
 }
 
 otlp::common::v1::InstrumentationScope Scope() {

@@ -10,6 +10,7 @@
 
 #include "agent/calls/call.h"
 #include "agent/export/names.h"
+#include "agent/export/otlp/attributes.h"
 #include "opentelemetry/proto/resource/v1/resource.pb.h"
 #include "opentelemetry/proto/trace/v1/trace.pb.h"
 
@@ -17,7 +18,8 @@ namespace sonde::exporter {
 
 struct SpanOptions {
   Profile profile = Profile::kSemconv141;
-  std::string user_salt;  ///< See HashUser.
+  std::string user_salt;      ///< See HashUser.
+  bool error_message = true;  ///< The provider's words, masked, where the profile has a name.
 };
 
 struct ResourceOptions {
@@ -35,6 +37,10 @@ struct ResourceOptions {
 /// Status is ERROR with error.type when the call failed, else unset. Usage and cost are left out
 /// when unknown: estimates, lower bounds and notional costs have names of their own.
 opentelemetry::proto::trace::v1::Span ToSpan(const calls::Call& call, const SpanOptions& options);
+
+/// The attributes of that span alone.
+void PutCallAttributes(const calls::Call& call, const SpanOptions& options,
+                       AttributeList::Target* attributes);
 
 /// `process` may be null. The command line is left out: it can hold secrets.
 opentelemetry::proto::resource::v1::Resource ToResource(const calls::Process* process,

@@ -87,11 +87,12 @@ class Script {
   bool cancelled_ = false;
 };
 
-class ScriptTransport : public SpanTransport {
+class ScriptTransport : public OtlpTransport {
  public:
   explicit ScriptTransport(Script* script) : script_(script) {}
-  SendResult Send(const Request& request, absl::Duration timeout) override {
-    return script_->Send(request, timeout);
+  SendResult Send(Signal signal, const Request& request, absl::Duration timeout) override {
+    EXPECT_EQ(signal, Signal::kTraces);
+    return script_->Send(dynamic_cast<const TraceRequest&>(request), timeout);
   }
   void Cancel() override { script_->Cancel(); }
 

@@ -11,8 +11,8 @@
 #include "absl/time/time.h"
 #include "agent/export/otlp/settings.h"
 
-namespace opentelemetry::proto::collector::trace::v1 {
-class ExportTraceServiceRequest;
+namespace google::protobuf {
+class MessageLite;
 }
 
 namespace sonde::exporter {
@@ -25,28 +25,31 @@ enum class SendOutcome : uint8_t {
 
 struct SendResult {
   SendOutcome outcome = SendOutcome::kAccepted;
-  uint64_t rejected = 0;                      ///< Spans that an accepting collector refused.
+  uint64_t rejected = 0;                      ///< Items that an accepting collector refused.
   bool answered = false;                      ///< The collector said something: it lives.
   std::optional<absl::Duration> retry_after;  ///< The collector asked to wait so long.
   std::string message;  ///< For a person: the endpoint, what happened, what to do. Empty if whole.
 };
 
 /// Send() is called by one thread, Cancel() by any.
-class SpanTransport {
+class OtlpTransport {
  public:
-  using Request = opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest;
-  virtual ~SpanTransport() = default;
-  /// Blocks for at most `timeout`.
-  virtual SendResult Send(const Request& request, absl::Duration timeout) = 0;
+  using Request = google::protobuf::MessageLite;
+  virtual ~OtlpTransport() = default;
+  /// Blocks for at most `timeout`. `request` is the signal's own Export...ServiceRequest.
+  virtual SendResult Send(Signal signal, const Request& request, absl::Duration timeout) = 0;
   /// Ends a Send() under way soon; later ones fail at once.
   virtual void Cancel() = 0;
 };
 
 /// InvalidArgument or NotFound for certificates that cannot be read; nothing is connected yet.
-absl::StatusOr<std::unique_ptr<SpanTransport>> MakeGrpcTransport(const OtlpSettings& settings);
-absl::StatusOr<std::unique_ptr<SpanTransport>> MakeHttpTransport(const OtlpSettings& settings);
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeGrpcTransport(const OtlpSettings& settings);
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeHttpTransport(const OtlpSettings& settings);
 /// By settings.protocol. InvalidArgument for a header that cannot be sent; its value is not shown.
-absl::StatusOr<std::unique_ptr<SpanTransport>> MakeTransport(const OtlpSettings& settings);
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeTransport(const OtlpSettings& settings);
+/// The same for an exporter of `signal`. InvalidArgument when the settings do not say where to.
+absl::StatusOr<std::unique_ptr<OtlpTransport>> MakeTransport(Signal signal,
+                                                             const OtlpSettings& settings);
 
 }  // namespace sonde::exporter
 
