@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "agent/export/otlp/test_certificates.h"
+#include "agent/export/otlp/test_collector.h"
 #include "agent/export/otlp/test_support.h"
 #include "agent/export/otlp/transport.h"
 #include "sonde/rpc_status.pb.h"
@@ -290,6 +291,38 @@ TEST(HttpTransport, SpeaksTlsWithTheGivenAuthorityAndClientCertificate) {
   EXPECT_FALSE(result.answered);
   EXPECT_THAT(result.message, HasSubstr("check its certificate"));
   EXPECT_EQ(server.count(), 1);
+}
+
+// Each signal goes to its own place and comes back with its own kind of partial success.
+TEST(HttpTransport, CarriesMetricsAndLogsToo) {
+  const auto server = TestCollector::Make(OtlpProtocol::kHttpProtobuf);
+  const auto transport = Transport(SettingsFor(server->Url()));
+  const MetricsRequest metrics = MakeMetricsRequest(3);
+  const LogsRequest logs = MakeLogsRequest(4);
+  const auto send = [&](Signal signal, const OtlpTransport::Request& request) {
+    return transport->Send(signal, request, kTimeout);
+  };
+  EXPECT_EQ(send(Signal::kMetrics, metrics).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(send(Signal::kLogs, logs).outcome, SendOutcome::kAccepted);
+  EXPECT_EQ(send(Signal::kTraces, MakeRequest(1)).outcome, SendOutcome::kAccepted);
+  const auto taken_metrics = server->Taken<MetricsRequest>(Signal::kMetrics);
+  const auto taken_logs = server->Taken<LogsRequest>(Signal::kLogs);
+  ASSERT_EQ(taken_metrics.size(), 1u);
+  ASSERT_EQ(taken_logs.size(), 1u);
+  EXPECT_TRUE(MessageDifferencer::Equals(taken_metrics[0], metrics));
+  EXPECT_TRUE(MessageDifferencer::Equals(taken_logs[0], logs));
+
+  server->Reject(2, "too old");
+  SendResult result = send(Signal::kMetrics, metrics);
+  EXPECT_EQ(result.rejected, 2u);
+  EXPECT_THAT(result.message, HasSubstr("rejected 2 data points: too old"));
+  result = send(Signal::kLogs, logs);
+  EXPECT_EQ(result.rejected, 2u);
+  EXPECT_THAT(result.message, HasSubstr("rejected 2 log records: too old"));
+
+  server->Next({TestCollector::Answer::kLater, TestCollector::Answer::kRefuse});
+  EXPECT_EQ(send(Signal::kMetrics, metrics).outcome, SendOutcome::kRetry);
+  EXPECT_EQ(send(Signal::kLogs, logs).outcome, SendOutcome::kRefused);
 }
 
 TEST(HttpTransport, NamesACertificateThatCannotBeRead) {

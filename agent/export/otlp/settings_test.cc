@@ -60,6 +60,46 @@ INSTANTIATE_TEST_SUITE_P(
         UrlCase{"grpcs://h:9/", OtlpProtocol::kGrpc, "h:9", true},
         UrlCase{"grpcs://h", OtlpProtocol::kGrpc, "h:443", true}));
 
+TEST(SettingsFromUrl, HasATargetForEachSignal) {
+  struct Case {
+    std::string url;
+    std::string traces;
+    std::string metrics;
+    std::string logs;
+  };
+  for (const Case& expected : {
+           Case{"http://h:1", "http://h:1/v1/traces", "http://h:1/v1/metrics",
+                "http://h:1/v1/logs"},
+           Case{"http://h:1/base/v1/traces?k=1", "http://h:1/base/v1/traces?k=1",
+                "http://h:1/base/v1/metrics?k=1", "http://h:1/base/v1/logs?k=1"},
+           Case{"http://h:1/api/v1/otlp/v1/metrics", "http://h:1/api/v1/otlp/v1/traces",
+                "http://h:1/api/v1/otlp/v1/metrics", "http://h:1/api/v1/otlp/v1/logs"},
+           Case{"http://h:1/otlp/", "http://h:1/otlp/", "http://h:1/otlp/v1/metrics",
+                "http://h:1/otlp/v1/logs"},
+           Case{"grpc://h:1", "h:1", "h:1", "h:1"},
+       }) {
+    const OtlpSettings settings = Url(expected.url);
+    EXPECT_EQ(settings.TargetOf(Signal::kTraces), expected.traces);
+    EXPECT_EQ(settings.TargetOf(Signal::kMetrics), expected.metrics);
+    EXPECT_EQ(settings.TargetOf(Signal::kLogs), expected.logs);
+  }
+  EXPECT_EQ(Url("http://u:p@h:1").DisplayOf(Signal::kLogs), "http://h:1/v1/logs");
+  EXPECT_EQ(Url("http://u:p@h:1").display, "http://h:1/v1/traces");
+}
+
+TEST(OtlpSettings, TakesAnEndpointAndKeepsTheRest) {
+  OtlpSettings settings = Url("http://h:1");
+  settings.headers = {{"a", "b"}};
+  settings.TakeEndpoint(Url("grpcs://other:2"));
+  EXPECT_EQ(settings.protocol, OtlpProtocol::kGrpc);
+  EXPECT_TRUE(settings.tls);
+  EXPECT_EQ(settings.display, "grpcs://other:2");
+  for (const Signal signal : {Signal::kTraces, Signal::kMetrics, Signal::kLogs}) {
+    EXPECT_EQ(settings.TargetOf(signal), "other:2");
+  }
+  EXPECT_THAT(settings.headers, ElementsAre(Pair("a", "b")));
+}
+
 TEST(SettingsFromUrl, RefusesTheRestWithoutRepeatingIt) {
   for (const char* url :
        {"", "localhost:4318", "ftp://h", "http://", "http://h:port", "http://h:70000",
@@ -185,6 +225,56 @@ TEST(SettingsFromEnvironment, IgnoresInvalidValuesWithAWarning) {
   EXPECT_EQ(settings.batch.queue_spans, 2048u);
   EXPECT_THAT(settings.resource_attributes, IsEmpty());
   EXPECT_EQ(settings.warnings.size(), 4u);
+}
+
+TEST(SettingsFromEnvironment, ReadsTheFormOfTheSignal) {
+  const Variables variables = {{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://h:1/base"},
+                               {"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://m:1/exact"},
+                               {"OTEL_EXPORTER_OTLP_HEADERS", "a=general"},
+                               {"OTEL_EXPORTER_OTLP_LOGS_HEADERS", "a=logs"},
+                               {"OTEL_EXPORTER_OTLP_METRICS_TIMEOUT", "70"},
+                               {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://t:1/exact"},
+                               {"OTEL_LOGS_EXPORTER", "console"},
+                               {"OTEL_BSP_SCHEDULE_DELAY", "10"},
+                               {"OTEL_BLRP_MAX_QUEUE_SIZE", "99"},
+                               {"OTEL_METRIC_EXPORT_INTERVAL", "1500"}};
+  const auto metrics = SettingsFromEnvironment(variables, Signal::kMetrics);
+  ASSERT_TRUE(metrics.ok());
+  EXPECT_EQ(metrics->TargetOf(Signal::kMetrics), "http://m:1/exact");
+  EXPECT_EQ(metrics->TargetOf(Signal::kTraces), "");
+  EXPECT_EQ(metrics->timeout, absl::Milliseconds(70));
+  EXPECT_EQ(metrics->metrics.interval, absl::Milliseconds(1500));
+  EXPECT_EQ(metrics->metrics.temporality, Temporality::kCumulative);
+  EXPECT_FALSE(metrics->metrics.exponential);
+  EXPECT_THAT(metrics->headers, ElementsAre(Pair("a", "general")));
+  EXPECT_THAT(metrics->warnings, IsEmpty());
+
+  const auto logs = SettingsFromEnvironment(variables, Signal::kLogs);
+  ASSERT_TRUE(logs.ok());
+  EXPECT_EQ(logs->TargetOf(Signal::kLogs), "http://h:1/base/v1/logs");
+  EXPECT_EQ(logs->display, "http://h:1/base/v1/logs");
+  EXPECT_THAT(logs->headers, ElementsAre(Pair("a", "logs")));
+  EXPECT_EQ(logs->batch.queue_spans, 99u);
+  EXPECT_EQ(logs->batch.schedule_delay, absl::Seconds(1));
+  ASSERT_EQ(logs->warnings.size(), 1u);
+  EXPECT_THAT(logs->warnings[0], HasSubstr("OTEL_LOGS_EXPORTER"));
+}
+
+TEST(SettingsFromEnvironment, ReadsHowMetricsAreSent) {
+  const auto read = [](const std::string& temporality, const std::string& buckets) {
+    return *SettingsFromEnvironment(
+        {{"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", temporality},
+         {"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION", buckets}},
+        Signal::kMetrics);
+  };
+  EXPECT_EQ(read("Delta", "").metrics.temporality, Temporality::kDelta);
+  EXPECT_EQ(read("lowmemory", "").metrics.temporality, Temporality::kDelta);
+  EXPECT_EQ(read("cumulative", "").metrics.temporality, Temporality::kCumulative);
+  EXPECT_TRUE(read("", "base2_exponential_bucket_histogram").metrics.exponential);
+  EXPECT_FALSE(read("", "explicit_bucket_histogram").metrics.exponential);
+  EXPECT_EQ(read("sometimes", "none").warnings.size(), 2u);
+  EXPECT_TRUE(
+      SettingsFromEnvironment({{"OTEL_METRICS_EXPORTER", "none"}}, Signal::kMetrics)->disabled);
 }
 
 TEST(MakeTransport, RefusesHeadersThatCannotBeSent) {

@@ -1,4 +1,4 @@
-// What the tests of both transports share.
+// What tests of transports and exporters share.
 #ifndef SONDE_AGENT_EXPORT_OTLP_TEST_SUPPORT_H_
 #define SONDE_AGENT_EXPORT_OTLP_TEST_SUPPORT_H_
 
@@ -10,12 +10,17 @@
 #include <cstdlib>
 #include <string>
 
+#include "opentelemetry/proto/collector/logs/v1/logs_service.pb.h"
+#include "opentelemetry/proto/collector/metrics/v1/metrics_service.pb.h"
 #include "opentelemetry/proto/collector/trace/v1/trace_service.pb.h"
 
 namespace sonde::exporter {
 
 using TraceRequest = opentelemetry::proto::collector::trace::v1::ExportTraceServiceRequest;
 using TraceResponse = opentelemetry::proto::collector::trace::v1::ExportTraceServiceResponse;
+
+using MetricsRequest = opentelemetry::proto::collector::metrics::v1::ExportMetricsServiceRequest;
+using LogsRequest = opentelemetry::proto::collector::logs::v1::ExportLogsServiceRequest;
 
 /// A loopback port that takes connections into its backlog and never answers, or, when not
 /// listening, one that refuses them (it stays reserved while this lives).
@@ -50,6 +55,22 @@ inline TraceRequest MakeRequest(int spans) {
   TraceRequest request;
   auto* scope = request.add_resource_spans()->add_scope_spans();
   for (int i = 0; i < spans; ++i) scope->add_spans()->set_name("span " + std::to_string(i));
+  return request;
+}
+
+inline MetricsRequest MakeMetricsRequest(int metrics) {
+  MetricsRequest request;
+  auto* scope = request.add_resource_metrics()->add_scope_metrics();
+  for (int i = 0; i < metrics; ++i) scope->add_metrics()->set_name("metric " + std::to_string(i));
+  return request;
+}
+
+inline LogsRequest MakeLogsRequest(int records) {
+  LogsRequest request;
+  auto* scope = request.add_resource_logs()->add_scope_logs();
+  for (int i = 0; i < records; ++i) {
+    scope->add_log_records()->set_event_name("event " + std::to_string(i));
+  }
   return request;
 }
 
