@@ -1,7 +1,5 @@
 #include "agent/export/otlp/batch_exporter.h"
 
-#include <google/protobuf/message_lite.h>
-
 #include <algorithm>
 #include <utility>
 

@@ -93,8 +93,10 @@ TEST_P(OverBoth, WhatArrivesAddsUpToTheRegistry) {
     const auto exporter = Start(options, &registry);
     CallMetrics metrics(Profile::kSemconv141, "", &registry);
     std::atomic<bool> enough = false;
+    constexpr int kThreads = 2;
     std::vector<std::thread> threads;
-    for (int thread = 0; thread < 2; ++thread) {
+    threads.reserve(kThreads);
+    for (int thread = 0; thread < kThreads; ++thread) {
       threads.emplace_back([&, thread] {
         for (int i = 0; !enough; ++i) {
           calls::Call call = MakeOpenAiStream();

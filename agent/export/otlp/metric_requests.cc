@@ -109,8 +109,10 @@ std::optional<MetricRequests::Batch> MetricRequests::Next() {
 // Strictly before this round's points, as its zero's time must be.
 int64_t MetricRequests::StartOf(const SeriesPoint& point, const Known& known) const {
   if (known.accepted) return known.start_unix_ns;
+  const int64_t latest = now_unix_ns_ - kStepNs;
+  if (known.zero_refused) return latest;
   const int64_t oldest = delta() ? 0 : now_unix_ns_ - kOldestZeroNs;
-  return std::clamp(point.born_unix_ns, oldest, now_unix_ns_ - kStepNs);
+  return std::clamp(point.born_unix_ns, oldest, latest);
 }
 
 void MetricRequests::AddSeries(size_t index, Builder& builder) {
@@ -156,6 +158,7 @@ void MetricRequests::Failed(bool maybe_arrived, bool refused) {
   for (const Sent& sent : sent_) {
     Known& known = known_[points_[sent.index].id];
     known.maybe_arrived |= maybe_arrived && sent.zero;
+    known.zero_refused |= refused && sent.zero;
     zero_came_before |= known.maybe_arrived && sent.zero;
   }
   sent_.clear();

@@ -21,8 +21,10 @@ namespace sonde::exporter {
 
 /// Cumulative: until a series has been accepted once, a point with value zero at the series' birth
 /// precedes its value in the same request, so that a back end that adds up increases gets the
-/// whole. Delta: each point holds what was gained since the last accepted one, however many exports
-/// failed in between; series without gain are left out. Gauges are sent as they stand.
+/// whole. A zero that was refused moves up to its value: what a back end has from before the clock
+/// went back may be newer. Delta: each point holds what was gained since the last accepted one,
+/// however many exports failed in between; series without gain are left out. Gauges are sent as
+/// they stand.
 ///
 /// One round: Begin(), then Next() until there is nothing, with Accepted() or Failed() after each.
 /// Not thread-safe.
@@ -59,6 +61,7 @@ class MetricRequests {
   /// What the collector knows of a series.
   struct Known {
     bool accepted = false;
+    bool zero_refused = false;   ///< Or something else of its request.
     bool maybe_arrived = false;  ///< An attempt of a request with its zero had no answer.
     int64_t start_unix_ns = 0;   ///< Cumulative: its zero's time. Delta: its last point's.
     int64_t exemplar_unix_ns = 0;

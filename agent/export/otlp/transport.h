@@ -2,6 +2,8 @@
 #ifndef SONDE_AGENT_EXPORT_OTLP_TRANSPORT_H_
 #define SONDE_AGENT_EXPORT_OTLP_TRANSPORT_H_
 
+#include <google/protobuf/message_lite.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -10,10 +12,6 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/export/otlp/settings.h"
-
-namespace google::protobuf {
-class MessageLite;
-}
 
 namespace sonde::exporter {
 
