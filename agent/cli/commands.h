@@ -26,6 +26,8 @@ int AttachCommand(const Options& options, const Start& start);
 int ReplayCommand(const Options& options, const Start& start);
 int PricesCommand(const Options& options);
 int DoctorCommand();
+int AgentCommand(const Options& options);
+int ConfigCommand(const Options& options);
 
 /// "sonde: MESSAGE" on standard error; returns `status`.
 int Fail(int status, std::string_view message);

@@ -1,12 +1,10 @@
 #include "agent/cli/live_session.h"
 
 #include <poll.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <span>
 
@@ -14,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "agent/cli/acting_as.h"
+#include "agent/cli/random_seed.h"
 #include "agent/export/text.h"
 
 namespace sonde::cli {
@@ -23,16 +22,6 @@ namespace {
 constexpr int kTurnMs = 25;
 constexpr auto kDrain = std::chrono::milliseconds(100);
 constexpr absl::Duration kExportDeadline = absl::Milliseconds(1800);
-
-std::string RandomSeed() {
-  std::array<uint8_t, 16> bytes{};
-  if (getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    timespec now{};
-    clock_gettime(CLOCK_REALTIME, &now);
-    return absl::StrCat(now.tv_sec, ".", now.tv_nsec, ".", getpid());
-  }
-  return exporter::Hex(bytes);
-}
 
 int64_t WallNs() {
   timespec now{};

@@ -53,6 +53,13 @@ int Dispatch(const Options& options, Start& start) {
       return PricesCommand(options);
     case Command::kDoctor:
       return DoctorCommand();
+    case Command::kAgent:
+      start.signals = TakeOverSignals();
+      return AgentCommand(options);
+    case Command::kConfigCheck:
+    case Command::kConfigShow:
+    case Command::kConfigSchema:
+      return ConfigCommand(options);
   }
   return kExitUsage;
 }

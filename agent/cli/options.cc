@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agent/cli/child_process.h"
 #include "agent/cli/nearest.h"
+#include "agent/pricing/host_mappings.h"
 
 #ifndef SONDE_VERSION
 #define SONDE_VERSION "0.0.0"
@@ -106,6 +106,7 @@ void AddRunFlags(CLI::App& app, Options& options) {
 /// The program's parser and what its callbacks fill.
 struct Grammar {
   explicit Grammar(Options& to);
+  void AddAgent();
   void AddRun();
   void AddAttach();
   void AddRecord();
@@ -131,6 +132,30 @@ Grammar::Grammar(Options& to) : options(to) {
   AddPrices();
   CLI::App* doctor = app.add_subcommand("doctor", "What this host supports, and what is missing");
   commands[doctor] = Command::kDoctor;
+  AddAgent();
+}
+
+void Grammar::AddAgent() {
+  CLI::App* agent = app.add_subcommand("agent", "Watch a node by a configuration file, for good");
+  agent->add_option("--config,-c", options.config_file, "The configuration (YAML)")
+      ->type_name("FILE")
+      ->required();
+  agent->footer("SIGHUP, or a changed file, takes the new configuration; SIGTERM ends.");
+  commands[agent] = Command::kAgent;
+
+  CLI::App* config = app.add_subcommand("config", "The agent's configuration: check, show, schema");
+  config->require_subcommand(1);
+  const std::pair<const char*, Command> with_file[] = {{"check", Command::kConfigCheck},
+                                                       {"show", Command::kConfigShow}};
+  const char* const meanings[] = {"Whether a file can be used, and what is wrong with it",
+                                  "A file with every default filled in; secrets are hidden"};
+  for (size_t i = 0; i < std::size(with_file); ++i) {
+    CLI::App* sub = config->add_subcommand(with_file[i].first, meanings[i]);
+    sub->add_option("FILE", options.config_file, "The configuration (YAML)")->required();
+    commands[sub] = with_file[i].second;
+  }
+  commands[config->add_subcommand("schema", "JSON Schema of the file, for editors")] =
+      Command::kConfigSchema;
 }
 
 void Grammar::AddRun() {
@@ -372,18 +397,16 @@ absl::StatusOr<uint64_t> ParseSize(const std::string& text) {
 
 absl::StatusOr<std::string> ProviderSource(const std::vector<std::string>& mappings) {
   if (mappings.empty()) return std::string();
-  std::map<std::string, std::vector<std::string>> hosts;
+  std::vector<std::pair<std::string, std::string>> hosts;
   for (const std::string& mapping : mappings) {
     const size_t equals = mapping.rfind('=');
     if (equals == std::string::npos || equals == 0 || equals + 1 == mapping.size()) {
       return absl::InvalidArgumentError(absl::StrCat(
           "--provider ", mapping, ": write HOST[:PORT]=ID, for example localhost:8443=openai"));
     }
-    hosts[mapping.substr(equals + 1)].push_back(mapping.substr(0, equals));
+    hosts.emplace_back(mapping.substr(0, equals), mapping.substr(equals + 1));
   }
-  nlohmann::ordered_json book{{"schema", "pricebook/1"}};
-  for (const auto& [id, names] : hosts) book["providers"].push_back({{"id", id}, {"hosts", names}});
-  return book.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return pricing::HostMappings("--provider", hosts).text;
 }
 
 }  // namespace sonde::cli

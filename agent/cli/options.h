@@ -43,6 +43,10 @@ enum class Command : uint8_t {
   kPricesExplain,
   kPricesCheck,
   kDoctor,
+  kAgent,
+  kConfigCheck,
+  kConfigShow,
+  kConfigSchema,
 };
 
 struct PriceOptions {
@@ -67,6 +71,7 @@ struct Options {
   bool mask_text = false;
   uint32_t pid = 0;                    ///< Of attach, and of record without a command; 0: none.
   std::string capture_file;            ///< Of record and replay.
+  std::string config_file;             ///< Of agent and config.
   std::vector<std::string> arguments;  ///< CMD and its arguments.
 };
 

@@ -138,10 +138,7 @@ absl::Status Outputs::ReadExportSettings(const OutputOptions& options,
     if (!url.ok()) return Prefixed("--otlp", url.status());
     if (options.otlp_from_env) {
       // The URL says where; headers and certificates stay those of the environment.
-      settings->protocol = url->protocol;
-      settings->target = url->target;
-      settings->tls = url->tls;
-      settings->display = url->display;
+      settings->TakeEndpoint(*url);
     } else {
       settings = *std::move(url);
     }

@@ -13,6 +13,8 @@
 
 namespace sonde::config {
 
+/// Everything here compares by value: what a new configuration leaves as it was goes on running.
+
 /// A number of bytes; written "16MiB", "64k" or plain.
 struct Bytes {
   uint64_t count = 0;
@@ -34,6 +36,7 @@ struct Selector {
   std::string executable;  ///< Glob over the path of the program's file.
   std::string command;     ///< Regular expression (RE2) found in the command line.
   std::string user;        ///< Name or number.
+  friend bool operator==(const Selector&, const Selector&) = default;
 };
 
 struct Capture {
@@ -41,6 +44,7 @@ struct Capture {
   Bytes ring{16U << 20};
   uint32_t max_connections = 16384;
   uint32_t max_processes = 16384;
+  friend bool operator==(const Capture&, const Capture&) = default;
 };
 
 enum class Names : uint8_t { k141, kMain, kSeed };
@@ -51,6 +55,7 @@ struct ExportTls {
   std::string ca_file;    ///< PEM; empty is the system's store.
   std::string cert_file;  ///< Of the client; with key_file.
   std::string key_file;
+  friend bool operator==(const ExportTls&, const ExportTls&) = default;
 };
 
 /// One OTLP destination.
@@ -67,17 +72,20 @@ struct Otlp {
   absl::Duration metrics_interval = absl::Seconds(30);
   Temporality temporality = Temporality::kCumulative;
   Histograms histograms = Histograms::kExplicit;
+  friend bool operator==(const Otlp&, const Otlp&) = default;
 };
 
 /// TLS of Sonde's own port.
 struct ServerTls {
   std::string cert_file;
   std::string key_file;
+  friend bool operator==(const ServerTls&, const ServerTls&) = default;
 };
 
 struct BasicUser {
   std::string user;
   Secret password;
+  friend bool operator==(const BasicUser&, const BasicUser&) = default;
 };
 
 /// The port for Prometheus and health checks.
@@ -89,6 +97,7 @@ struct Http {
   std::vector<Secret> bearer;
   std::vector<std::string> allow;  ///< Addresses and networks ("10.0.0.0/8"); empty: every peer.
   bool health_open = true;         ///< Health paths ask for no credentials, as a kubelet has none.
+  friend bool operator==(const Http&, const Http&) = default;
 };
 
 struct Ledger {
@@ -96,6 +105,7 @@ struct Ledger {
   Bytes max_file{64U << 20};
   uint32_t keep_days = 0;  ///< 0: for ever.
   absl::Duration sync_interval = absl::Seconds(1);
+  friend bool operator==(const Ledger&, const Ledger&) = default;
 };
 
 /// Which spans are exported. Metrics and the ledger have every call whatever stands here.
@@ -103,17 +113,20 @@ struct Sampling {
   double ratio = 1.0;
   bool keep_errors = true;
   double keep_above_usd = 0;  ///< Calls at least so dear are kept; 0: none for that reason.
+  friend bool operator==(const Sampling&, const Sampling&) = default;
 };
 
 struct Limits {
   Bytes memory{256U << 20};  ///< Of buffers and tables together, without the ring.
   uint32_t series = 10000;   ///< Of one metric; beyond it they fold into "_other".
   uint32_t models = 500;     ///< Different model names as label values.
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 struct Prices {
   std::string directory;                         ///< Of overrides; empty: the built-in book alone.
   std::map<std::string, std::string> providers;  ///< host[:port] -> id of a provider.
+  friend bool operator==(const Prices&, const Prices&) = default;
 };
 
 enum class LogLevel : uint8_t { kDebug, kInfo, kWarn, kError };
@@ -122,6 +135,7 @@ enum class LogFormat : uint8_t { kJson, kText };
 struct Log {
   LogLevel level = LogLevel::kInfo;
   LogFormat format = LogFormat::kJson;
+  friend bool operator==(const Log&, const Log&) = default;
 };
 
 struct Config {
@@ -137,6 +151,7 @@ struct Config {
   Limits limits;
   Prices prices;
   Log log;
+  friend bool operator==(const Config&, const Config&) = default;
 };
 
 }  // namespace sonde::config

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/export/service_name.h"
 #include "agent/pricing/price_book.h"
 
 namespace sonde::exporter {
@@ -79,7 +80,7 @@ class CallMetrics::Writer {
  private:
   std::string Service() const {
     if (!metrics_.service_name_.empty()) return metrics_.service_name_;
-    return call_.process == nullptr ? "" : call_.process->display_name;
+    return DefaultServiceName(call_.process.get());
   }
   std::string ErrorType() const {
     return call_.error_type.empty() ? std::string(calls::ErrorClassName(call_.error))

@@ -20,7 +20,7 @@ class CallMetricsTest : public ::testing::Test {
 
   /// Sum over all series of a metric that carry the label.
   int64_t Sum(Metric metric, Attribute attribute = kServiceName,
-              const std::string& value = "agent.py") {
+              const std::string& value = "unknown_service:python3.11") {
     int64_t sum = 0;
     for (const SeriesPoint& point : registry_.Collect()) {
       const std::pair<Attribute, std::string> label(attribute, value);

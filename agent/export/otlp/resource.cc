@@ -4,6 +4,7 @@
 
 #include "agent/export/otlp/attributes.h"
 #include "agent/export/otlp/span.h"
+#include "agent/export/service_name.h"
 #include "agent/export/text.h"
 
 namespace sonde::exporter {
@@ -13,11 +14,6 @@ using enum Attribute;
 
 constexpr std::string_view kProductName = "sonde";
 constexpr size_t kCommandBytes = 128;
-
-std::string_view BaseName(std::string_view path) {
-  const size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
 
 // The arguments come joined by blanks. The first of them is the command; what follows may hold
 // secrets.
@@ -31,10 +27,7 @@ std::string ServiceName(const calls::Process* process, const ResourceOptions& op
   for (const auto& [key, value] : options.attributes) {
     if (key == name) return value;
   }
-  const std::string_view executable =
-      process == nullptr ? std::string_view() : BaseName(process->executable);
-  if (executable.empty()) return "unknown_service";
-  return "unknown_service:" + std::string(executable);
+  return DefaultServiceName(process);
 }
 
 void PutProcess(AttributeList& out, const calls::Process& process, const ResourceOptions& options) {
