@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "agent/config/address.h"
+#include "agent/config/cgroup_tree.h"
 
 namespace sonde::config {
 namespace {
@@ -62,10 +63,6 @@ class Checker {
   const std::function<void(Problem)>& tell_;
 };
 
-std::string CgroupDirectory(const std::string& cgroup) {
-  return absl::StartsWith(cgroup, "/sys/fs/cgroup") ? cgroup : "/sys/fs/cgroup/" + cgroup;
-}
-
 void CheckUser(Checker& checker, const std::string& path, const std::string& user) {
   uint32_t number = 0;
   if (!absl::SimpleAtoi(user, &number) && getpwnam(user.c_str()) == nullptr) {
@@ -80,9 +77,8 @@ void CheckSelector(Checker& checker, const std::string& path, const Selector& se
     checker.Fail(path, "selects nothing by itself; give cgroup, pid, executable, command or user");
   }
   if (!selector.cgroup.empty()) {
-    const std::string directory = CgroupDirectory(selector.cgroup);
-    if (selector.cgroup.find_first_not_of('/') == std::string::npos ||
-        directory.find_first_not_of('/', strlen("/sys/fs/cgroup")) == std::string::npos) {
+    const std::string directory = CgroupTree::OfHost().Directory(selector.cgroup);
+    if (directory.empty()) {
       checker.Fail(path + ".cgroup",
                    "the root holds every process of the host; name a cgroup in it");
     } else if (access(directory.c_str(), F_OK) != 0) {

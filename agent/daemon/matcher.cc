@@ -7,11 +7,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "agent/config/cgroup_tree.h"
 
 namespace sonde::daemon {
 namespace {
-
-constexpr std::string_view kMount = "/sys/fs/cgroup";
 
 absl::StatusOr<uint32_t> UserNumber(const std::string& user) {
   uint32_t number = 0;
@@ -25,23 +24,12 @@ absl::StatusOr<uint32_t> UserNumber(const std::string& user) {
 
 }  // namespace
 
-std::string CgroupPath(const std::string& cgroup) {
-  std::string_view path = cgroup;
-  if (path.starts_with(kMount)) path.remove_prefix(kMount.size());
-  while (path.starts_with('/')) path.remove_prefix(1);
-  while (path.ends_with('/')) path.remove_suffix(1);
-  return absl::StrCat("/", std::string(path));
-}
-
-std::string CgroupDirectory(const std::string& cgroup) {
-  return absl::StrCat(std::string(kMount), CgroupPath(cgroup));
-}
-
 absl::StatusOr<Matcher> Matcher::Make(const config::Selector& selector) {
   Matcher matcher;
   matcher.pid_ = selector.pid;
   matcher.executable_ = selector.executable;
-  if (!selector.cgroup.empty()) matcher.cgroup_ = CgroupPath(selector.cgroup);
+  if (!selector.cgroup.empty())
+    matcher.cgroup_ = config::CgroupTree::OfHost().Path(selector.cgroup);
   if (!selector.user.empty()) {
     const auto number = UserNumber(selector.user);
     if (!number.ok()) return number.status();

@@ -37,11 +37,6 @@ class Matcher {
   std::shared_ptr<const re2::RE2> command_;
 };
 
-/// The cgroup's path as /proc/PID/cgroup spells it: without the mount point, one "/" in front.
-std::string CgroupPath(const std::string& cgroup);
-/// Its directory.
-std::string CgroupDirectory(const std::string& cgroup);
-
 }  // namespace sonde::daemon
 
 #endif  // SONDE_AGENT_DAEMON_MATCHER_H_

@@ -10,6 +10,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "agent/config/cgroup_tree.h"
 
 namespace sonde::daemon {
 namespace {
@@ -44,7 +45,7 @@ void Selection::Apply(const std::vector<config::Selector>& selectors) {
     const std::string name =
         selector.name.empty() ? absl::StrCat("select[", i, "]") : selector.name;
     if (IsCgroupAlone(selector)) {
-      cgroups.emplace(CgroupDirectory(selector.cgroup), name);
+      cgroups.emplace(config::CgroupTree::OfHost().Directory(selector.cgroup), name);
       continue;
     }
     absl::StatusOr<Matcher> matcher = Matcher::Make(selector);

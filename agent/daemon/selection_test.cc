@@ -6,6 +6,8 @@
 
 #include <set>
 
+#include "agent/config/cgroup_tree.h"
+
 namespace sonde::daemon {
 namespace {
 
@@ -50,6 +52,10 @@ class FakeCapture final : public capture::CaptureSource {
   std::set<std::string> cgroups;
   std::set<std::string> missing;
 };
+
+std::string Directory(const std::string& cgroup) {
+  return config::CgroupTree::OfHost().Directory(cgroup);
+}
 
 class SelectionTest : public ::testing::Test {
  protected:
@@ -172,24 +178,24 @@ TEST_F(SelectionTest, APidThatIsUsedAgainIsAnotherProcess) {
 }
 
 TEST_F(SelectionTest, ACgroupAloneIsTheKernels) {
-  selection_.Apply({{.name = "batch", .cgroup = "/sys/fs/cgroup/batch/"}});
-  EXPECT_THAT(capture_.cgroups, ElementsAre("/sys/fs/cgroup/batch"));
+  selection_.Apply({{.name = "batch", .cgroup = "batch/"}});
+  EXPECT_THAT(capture_.cgroups, ElementsAre(Directory("batch")));
   EXPECT_FALSE(selection_.wants_execs());
   selection_.Apply({});
   EXPECT_THAT(capture_.cgroups, IsEmpty());
 }
 
 TEST_F(SelectionTest, ACgroupThatIsNotThereIsTriedAgainAndToldOnce) {
-  capture_.missing = {"/sys/fs/cgroup/later"};
+  capture_.missing = {Directory("later")};
   selection_.Apply({{.name = "later", .cgroup = "later"}});
   selection_.Retry();
   selection_.Retry();
   ASSERT_EQ(log_.size(), 1U);
-  EXPECT_THAT(log_[0], HasSubstr("later: /sys/fs/cgroup/later is not there"));
+  EXPECT_THAT(log_[0], HasSubstr("later: " + Directory("later") + " is not there"));
   EXPECT_THAT(selection_.states().at(0).problem, HasSubstr("not there"));
   capture_.missing.clear();
   selection_.Retry();
-  EXPECT_THAT(capture_.cgroups, ElementsAre("/sys/fs/cgroup/later"));
+  EXPECT_THAT(capture_.cgroups, ElementsAre(Directory("later")));
   EXPECT_EQ(selection_.states().at(0).problem, "");
 }
 
