@@ -168,6 +168,7 @@ absl::Status Daemon::Load() {
   registry_.Set(Metric::kPriceBookInfo,
                 {{Attribute::kVersion, (*book)->version()}, {Attribute::kHash, (*book)->hash()}}, 1,
                 now);
+  registry_.Set(Metric::kMemoryLimit, {}, static_cast<int64_t>(config_->limits.memory.count), now);
   Select();
   {
     const std::lock_guard lock(mutex_);
