@@ -70,6 +70,10 @@ void AddOutputFlags(CLI::App& app, OutputOptions& output, const char* records) {
       ->expected(1)
       ->take_all()
       ->group(kGroupExport);
+  app.add_option("--metrics", output.metrics,
+                 "Serve a Prometheus page at http://ADDR/metrics while the command runs")
+      ->type_name("ADDRESS:PORT")
+      ->group(kGroupExport);
   app.add_flag("--otlp-from-env", output.otlp_from_env,
                "Take the export's settings from the OTEL_* variables")
       ->group(kGroupExport);

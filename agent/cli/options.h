@@ -21,6 +21,7 @@ struct OutputOptions {
   std::string otlp;            ///< URL; empty: no export unless otlp_from_env.
   std::vector<std::string> otlp_headers;  ///< NAME=VALUE.
   bool otlp_from_env = false;
+  std::string metrics;  ///< ADDRESS:PORT of a Prometheus page; empty: no port.
   std::string service_name;
   std::string profile = "1.41";
   std::string prices;                  ///< Directory of overrides; empty: none.

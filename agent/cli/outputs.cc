@@ -75,6 +75,8 @@ absl::StatusOr<std::unique_ptr<Outputs>> Outputs::Create(const OutputOptions& op
   if (!profile.ok()) return Prefixed("--profile", profile.status());
   outputs->profile_ = *profile;
   outputs->json_ = options.json;
+  outputs->metrics_address_ = options.metrics;
+  outputs->service_name_ = options.service_name;
   const exporter::LineQueue::Options queue = QueueOptions(owner, slow == Slow::kWait);
   absl::Status status = outputs->ReadExportSettings(options, environment);
   if (status.ok()) status = outputs->OpenLines(options, queue);
@@ -158,6 +160,11 @@ absl::Status Outputs::ReadExportSettings(const OutputOptions& options,
 }
 
 absl::Status Outputs::StartExport() {
+  if (!metrics_address_.empty()) {
+    auto metrics = MetricsPort::Open(metrics_address_, profile_, service_name_);
+    if (!metrics.ok()) return Prefixed("--metrics", metrics.status());
+    metrics_ = *std::move(metrics);
+  }
   if (!export_settings_) return absl::OkStatus();
   exporter::SpanExporter::Options options;
   options.settings = *export_settings_;
@@ -173,6 +180,7 @@ void Outputs::OnCall(const calls::Call& call) {
   console_->OnCall(call);
   for (const auto& writer : records_) writer->OnCall(call);
   if (spans_ != nullptr) spans_->OnCall(call);
+  if (metrics_ != nullptr) metrics_->OnCall(call);
 }
 
 void Outputs::OnNotice(const calls::Notice& notice) { console_->OnNotice(notice); }

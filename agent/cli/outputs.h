@@ -15,6 +15,7 @@
 #include "agent/calls/call.h"
 #include "agent/cli/environment.h"
 #include "agent/cli/invoking_user.h"
+#include "agent/cli/metrics_port.h"
 #include "agent/cli/options.h"
 #include "agent/export/console/console.h"
 #include "agent/export/console/line_output.h"
@@ -85,6 +86,9 @@ class Outputs final : public calls::CallSink {
   std::unique_ptr<exporter::console::Console> console_;
   std::vector<std::unique_ptr<exporter::UsageRecordWriter>> records_;
   std::unique_ptr<exporter::SpanExporter> spans_;
+  std::string metrics_address_;
+  std::string service_name_;
+  std::unique_ptr<MetricsPort> metrics_;
   std::vector<std::string> warnings_;
 };
 

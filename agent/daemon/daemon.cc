@@ -18,7 +18,6 @@
 #include "agent/config/address.h"
 #include "agent/config/show.h"
 #include "agent/daemon/privileges.h"
-#include "agent/export/metrics/prometheus_text.h"
 #include "agent/pricing/host_mappings.h"
 
 namespace sonde::daemon {
@@ -120,6 +119,7 @@ Daemon::Daemon(Options options, Log* log)
       config_(options_.config),
       watch_(options_.config_path),
       registry_(RegistryLimits(*options_.config)),
+      page_(ProfileOf(options_.config->names), &registry_),
       exports_(&registry_, log),
       self_(&registry_),
       start_ns_(ClockNs(CLOCK_MONOTONIC)) {}
@@ -157,10 +157,6 @@ absl::Status Daemon::Load() {
 
   // Threads from here on.
   if (absl::Status status = exports_.Apply(*config_, kStopDeadline); !status.ok()) return status;
-  {
-    const std::lock_guard lock(mutex_);
-    profile_ = ProfileOf(config_->names);
-  }
   if (absl::Status status = StartServer(config_->http); !status.ok()) return status;
   const int64_t now = ClockNs(CLOCK_REALTIME);
   registry_.Set(Metric::kStartTime, {}, now / kSecondNs, now);
@@ -194,7 +190,8 @@ absl::Status Daemon::StartServer(const config::Http& http) {
   options.access = AccessOf(http);
   auto server = exporter::HttpServer::Start(
       options, {[this](const std::string& reader, const std::string& accept) {
-                  return Metrics(reader, accept);
+                  exporter::MetricsPage::Text text = page_.Render(reader, accept);
+                  return exporter::Page{std::move(text.content_type), std::move(text.body)};
                 },
                 [this] { return Health(); }});
   if (!server.ok()) {
@@ -305,23 +302,6 @@ exporter::HealthReport Daemon::Health() {
   return health_;
 }
 
-exporter::Page Daemon::Metrics(const std::string& reader, const std::string& accept) {
-  const exporter::TextFormat format = exporter::FormatFor(accept);
-  exporter::Profile profile{};
-  uint64_t revealed = 0;
-  std::vector<exporter::SeriesPoint> points;
-  {
-    const std::lock_guard lock(mutex_);
-    profile = profile_;
-    points = registry_.Collect();
-    uint64_t newest = 0;
-    for (const exporter::SeriesPoint& point : points) newest = std::max(newest, point.id);
-    revealed = gate_.Reveal(reader, newest, ClockNs(CLOCK_MONOTONIC));
-  }
-  return {std::string(exporter::ContentType(format)),
-          exporter::PrometheusText(points, profile, format, revealed)};
-}
-
 void Daemon::Refuse(std::string_view why) {
   registry_.Add(Metric::kReloads, {{Attribute::kOutcome, "refused"}}, 1, ClockNs(CLOCK_REALTIME));
   log_->Error("configuration refused, the one before stays", {{"reason", std::string(why)}});
@@ -359,10 +339,7 @@ absl::Status Daemon::TryReload(const std::shared_ptr<const config::Config>& next
     log_->Warn("limits.* takes effect when the agent is started again");
   }
   config_ = next;
-  {
-    const std::lock_guard lock(mutex_);
-    profile_ = ProfileOf(config_->names);
-  }
+  page_.SetProfile(ProfileOf(config_->names));
   pipeline_->SetPriceBook(*book);
   log_->Set(config_->log);
   Select();

@@ -20,8 +20,8 @@
 #include "agent/daemon/status.h"
 #include "agent/events/event.h"
 #include "agent/export/http/server.h"
+#include "agent/export/metrics/metrics_page.h"
 #include "agent/export/metrics/registry.h"
-#include "agent/export/metrics/scrape_gate.h"
 #include "agent/flow/exchange_sink.h"
 #include "agent/pipeline/pipeline.h"
 #include "agent/pricing/price_book.h"
@@ -70,7 +70,6 @@ class Daemon final : public events::EventSink, public flow::VerdictSink {
   void Refuse(std::string_view why);
   void Count();
   void TakeHealth();
-  exporter::Page Metrics(const std::string& reader, const std::string& accept);
   exporter::HealthReport Health();
 
   const Options options_;
@@ -78,6 +77,7 @@ class Daemon final : public events::EventSink, public flow::VerdictSink {
   std::shared_ptr<const config::Config> config_;
   config::FileWatch watch_;
   exporter::Registry registry_;
+  exporter::MetricsPage page_;
   Exports exports_;
   SelfMetrics self_;
   std::unique_ptr<capture::CaptureSource> capture_;
@@ -89,10 +89,8 @@ class Daemon final : public events::EventSink, public flow::VerdictSink {
   int64_t start_ns_ = 0;
   int64_t second_ns_ = 0;
 
-  std::mutex mutex_;  ///< Guards what the server's threads read, down to the gate.
-  exporter::HealthReport health_;
-  exporter::Profile profile_ = exporter::Profile::kSemconv141;
-  exporter::ScrapeGate gate_;
+  std::mutex mutex_;
+  exporter::HealthReport health_;  ///< Guarded: the server's threads read it.
 
   std::unique_ptr<exporter::HttpServer> server_;  ///< Last: its threads use all of the above.
 };

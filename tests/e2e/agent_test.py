@@ -182,6 +182,28 @@ class AgentTest(harness.SondeCase):
         self.stop(process)
         self.assertEqual(len(self.records()), 2)
 
+    def test_a_run_serves_its_metrics_when_asked(self):
+        calls = [cases.call("openai", f"run-{n}") for n in range(2)]
+        client = " ".join(str(c) for c in self.python_client(calls))
+        process = self.start(["run", *self.simulator.provider_flags, "--lines", "never", "--metrics",
+                              f"127.0.0.1:{self.port}", "--", "sh", "-c",
+                              f"{client} && cat"], stdin=subprocess.PIPE)
+        harness.wait_for(lambda: process.poll() is not None or
+                         sum(samples(self.page(), "sonde_calls_total").values()) == 2
+                         if harness.listens(self.port) else False, "two calls on the page")
+        self.assertIsNone(process.poll())
+        process.communicate("", timeout=60)
+        self.assertEqual(process.returncode, 0)
+        self.simulator.new_entries(2)
+
+    def test_a_run_whose_port_is_taken_starts_nothing(self):
+        with harness.socket.create_server(("127.0.0.1", self.port)):
+            done = self.sonde(["run", "--metrics", f"127.0.0.1:{self.port}", "--", "touch",
+                               self.folder / "ran"])
+        self.assertEqual(done.status, 125)
+        self.assertIn("--metrics: cannot listen on", done.stderr)
+        self.assertFalse((self.folder / "ran").exists())
+
     def test_a_port_in_use_is_told(self):
         with harness.socket.create_server(("127.0.0.1", self.port)):
             self.configure()
