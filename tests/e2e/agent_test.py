@@ -161,6 +161,18 @@ class AgentTest(harness.SondeCase):
         self.stop(process)
         self.assertEqual(len(self.records()), 2)
 
+    def test_a_command_line_selects_what_starts_later_and_what_it_starts(self):
+        token = self.folder.name  # In nobody else's command line.
+        process = self.agent(select=[{"command": re.escape(token)}])
+        calls = [cases.call("openai", f"command-{n}") for n in range(3)]
+        client = [str(c) for c in self.python_client(calls)]
+        subprocess.run(["sh", "-c", '"$@"; exit $?', token, *client], env=self.environment(),
+                       check=True, timeout=120, capture_output=True)
+        entries = self.simulator.new_entries(3)
+        truth.compare_all(self, self.wait_for_records(3), entries, harness.book(),
+                          harness.clock_offset(), truth.Tolerance(late_ms=2000))
+        self.stop(process)
+
     def test_a_reload_changes_the_selection_and_a_broken_one_is_refused(self):
         process = self.agent()
         self.config.write_text("select: [{cgruop: x}]\n")
