@@ -289,7 +289,10 @@ void CallTracker::OnResponseHead(const flow::ConnectionView& connection, uint64_
   call.http_status = head.status;
   call.request_id = RequestId(head.headers);
   call.rate_limits = ReadRateLimits(head.headers);
-  call.retry_after_ns = RetryAfterNs(head.headers);
+  call.retry_after_ns =
+      clock_known_
+          ? RetryAfterNs(head.headers, static_cast<int64_t>(stamp.end_ns) + wall_minus_mono_ns_)
+          : RetryAfterNs(head.headers);
   call.billing_scope = BillingScope(open->billing_headers, head.headers);
   open->plan_limits = StatesPlanLimits(head.headers);
   open->ending.last_byte_ns = std::max(open->ending.last_byte_ns, stamp.end_ns);
