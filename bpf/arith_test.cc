@@ -204,7 +204,7 @@ TEST(AbiTest, Layout) {
   EXPECT_EQ(offsetof(sonde_closed_record, bytes), 56U);
   EXPECT_EQ(offsetof(sonde_process_record, comm), 56U);
   EXPECT_EQ(sizeof(sonde_connection), 120U);
-  EXPECT_EQ(sizeof(sonde_config), 32U);
+  EXPECT_EQ(sizeof(sonde_config), 40U);
   EXPECT_EQ(sizeof(sonde_verdict), 16U);
 }
 

@@ -39,6 +39,12 @@ int ReplayCommand(const Options& options, const Start& start) {
   const capture::CaptureHeader& header = (*reader)->header();
   const OutputOptions output = WithHeader(options.output, header);
   const auto book = LoadPrices(output);
+  if (!book.ok() && output.providers != options.output.providers) {
+    // Nobody typed what the error names: it stands in the file.
+    return Fail(1,
+                absl::StrCat(options.capture_file, ": its settings cannot be used (damaged, or of ",
+                             "another Sonde): ", book.status().message()));
+  }
   if (!book.ok()) return Fail(1, book.status());
   const auto outputs =
       Outputs::Create(output, std::nullopt, start.environment, Outputs::Slow::kWait);

@@ -337,13 +337,13 @@ TEST(EventCodecTest, RefusesValuesThatDoNotExist) {
     EXPECT_EQ(decoded(events::StreamEnded{.connection = id}), Decoded::kDamaged);
     EXPECT_EQ(decoded(events::ConnectionClosed{.connection = id}), Decoded::kDamaged);
   }
-  for (const int reason : {0, 7, 255}) {
+  for (const int reason : {0, 8, 255}) {
     EXPECT_EQ(decoded(events::ConnectionClosed{.connection = kConnection,
                                                .reason = static_cast<events::CloseReason>(reason)}),
               Decoded::kDamaged);
   }
   EXPECT_EQ(decoded(events::ConnectionClosed{.connection = kConnection,
-                                             .reason = events::CloseReason::kEvicted}),
+                                             .reason = events::CloseReason::kDeselected}),
             Decoded::kEvent);
 }
 
