@@ -282,7 +282,9 @@ void CallTracker::OnResponseHead(const flow::ConnectionView& connection, uint64_
   if (open == nullptr) {
     if (exchange != flow::kLoneExchange) return;
     if (!connection.attachment) connection.attachment = std::make_unique<ConnectionCalls>();
-    static_cast<ConnectionCalls*>(connection.attachment.get())->lone_head = head;
+    auto* calls = static_cast<ConnectionCalls*>(connection.attachment.get());
+    calls->lone_head = head;
+    calls->lone_bytes.clear();
     return;
   }
   Call& call = open->call;

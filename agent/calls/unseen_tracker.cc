@@ -23,7 +23,10 @@ bool IsTlsLibrary(const flow::ConnectionView& connection) {
 }
 
 constexpr char kPost[] = "POST";
-constexpr std::string_view kNotMetered = "/count_tokens";
+/// Requests that no provider bills: counting, uploads, moderation, a client's own reports.
+constexpr std::string_view kNotMetered[] = {"/count_tokens", "/files", "/uploads", "/moderations",
+                                            "/event_logging"};
+constexpr std::string_view kSelfHosted = "self_hosted";
 constexpr size_t kPathSegments = 2;
 constexpr size_t kPathBytes = 64;
 
@@ -137,11 +140,15 @@ void UnseenTracker::CountUndecoded(const flow::ConnectionView& connection,
                                    const wire::RequestHead& head) {
   if (head.method != kPost || connection.role == events::Role::kServer) return;
   if (dialects::Recognize(head) != nullptr) return;
-  if (PathOf(head.target).ends_with(kNotMetered)) return;
+  const std::string path = PathOf(head.target);
+  for (const std::string_view free : kNotMetered) {
+    if (path.find(free) != std::string::npos) return;
+  }
   HostPort host = SplitAuthority(head.authority);
   if (host.host.empty()) host = HostPort{NameOf(connection), 0};
   if (host.port == 0) host.port = IsTlsLibrary(connection) ? kHttpsPort : kHttpPort;
-  if (book_->ProviderForHost(host.host, host.port).empty()) return;
+  const std::string provider = book_->ProviderForHost(host.host, host.port);
+  if (provider.empty() || provider == kSelfHosted) return;
   CountUnsupported(connection, absl::StrCat(kPost, " ", ApiPath(head.target)), host.host);
 }
 

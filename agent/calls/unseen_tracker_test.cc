@@ -265,6 +265,8 @@ TEST_F(UnseenTrackerTest, RequestsOfAnApiThatIsNotDecodedAreCounted) {
   ask("POST", "/v1/chat/completions", "api.openai.test");  // Decoded.
   ask("GET", "/v1/models", "api.openai.test");
   ask("POST", "/v1/messages/count_tokens", "api.openai.test");
+  ask("POST", "/v1/files", "api.openai.test");
+  ask("POST", "/api/event_logging/batch", "api.openai.test");
   ask("POST", "/v1/responses", "example.test");
   const std::vector<Unseen> list = tracker_->List();
   ASSERT_EQ(list.size(), 2U);

@@ -395,6 +395,10 @@ bool Matches(const wire::RequestHead& head) {
 }
 
 bool MatchesReply(std::string_view body) {
+  // OpenAI's Responses hold messages too, and count their input another way.
+  if (HoldsMember(body, "object", "response") || HoldsMember(body, "type", "response.")) {
+    return false;
+  }
   if (HoldsMember(body, "type", "content_block_")) return true;
   return HoldsMember(body, "type", "message_start\"") ||
          HoldsMember(body, "type", "message_delta\"") ||

@@ -87,6 +87,18 @@ TokenUsage UsageOf(const std::string& usage, const std::string& request = kAsksN
 
 // ---- Requests.
 
+TEST(AnthropicReply, AResponseOfOpenAiIsNone) {
+  EXPECT_EQ(RecognizeReply(R"({"id":"msg_1","type":"message","role":"assistant"})"),
+            &kAnthropicMessages);
+  EXPECT_NE(
+      RecognizeReply(R"({"id":"resp_1","object":"response","output":[)"
+                     R"({"type":"message","role":"assistant"}],"usage":{"input_tokens":10}})"),
+      &kAnthropicMessages);
+  EXPECT_NE(RecognizeReply("data: {\"type\":\"response.output_item.added\",\"item\":"
+                           "{\"type\":\"message\",\"role\":\"assistant\"}}\n\n"),
+            &kAnthropicMessages);
+}
+
 TEST(AnthropicRequest, EveryParameter) {
   const RequestFacts facts = Read(Whole("{}", 200, R"({
     "model":"claude-x","max_tokens":1024,"system":"Be brief.","stream":true,

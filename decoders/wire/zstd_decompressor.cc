@@ -38,7 +38,12 @@ Decompressor::Progress ZstdDecompressor::Step(std::string_view* input, char* out
   input->remove_prefix(in.pos);
   *produced = out.pos;
   if (ZSTD_isError(result) != 0) return Progress::kBroken;
-  at_end_ = result == 0;
+  // A call that only asks for more output says nothing about a frame that has ended.
+  if (result == 0) {
+    at_end_ = true;
+  } else if (in.pos > 0 || out.pos > 0) {
+    at_end_ = false;
+  }
   // A full output may have more behind it, after the input's end as well.
   return out.pos == size || !input->empty() ? Progress::kMore : Progress::kNeedInput;
 }
