@@ -7,8 +7,7 @@
 
 namespace sonde::cli {
 
-/// "; did you mean X?" for the candidate with the fewest edits, at most two or a third of the
-/// word's length; else "".
+/// "; did you mean X?" for the nearest candidate (text::Nearest); else "".
 std::string Nearest(const std::string& word, const std::vector<std::string>& candidates);
 
 }  // namespace sonde::cli

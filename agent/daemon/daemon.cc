@@ -55,18 +55,6 @@ absl::Status TryProbe() {
   return absl::OkStatus();
 }
 
-exporter::Profile ProfileOf(config::Names names) {
-  switch (names) {
-    case config::Names::kMain:
-      return exporter::Profile::kMain;
-    case config::Names::kSeed:
-      return exporter::Profile::kSeed;
-    case config::Names::k141:
-      break;
-  }
-  return exporter::Profile::kSemconv141;
-}
-
 exporter::Registry::Limits RegistryLimits(const config::Config& config) {
   exporter::Registry::Limits limits;
   limits.series = config.limits.series;
@@ -237,7 +225,8 @@ void Daemon::OnVerdict(const flow::Verdict& verdict) {
 
 void Daemon::Run() {
   while (!stopping_) {
-    pollfd waiting[] = {{capture_->epoll_fd(), POLLIN, 0}, {options_.signal_fd, POLLIN, 0}};
+    // A ring that cannot be read any more would be readable for ever.
+    pollfd waiting[] = {{options_.signal_fd, POLLIN, 0}, {capture_->epoll_fd(), POLLIN, 0}};
     poll(waiting, ring_.ok() ? 2 : 1, kTurnMs);
     if (ring_.ok()) {
       ring_ = capture_->Poll(0);

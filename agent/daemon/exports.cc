@@ -16,18 +16,6 @@ using exporter::HealthCheck;
 using exporter::HealthState;
 using exporter::Metric;
 
-exporter::Profile ProfileOf(config::Names names) {
-  switch (names) {
-    case config::Names::kMain:
-      return exporter::Profile::kMain;
-    case config::Names::kSeed:
-      return exporter::Profile::kSeed;
-    case config::Names::k141:
-      break;
-  }
-  return exporter::Profile::kSemconv141;
-}
-
 int64_t WallMinusBoottime() {
   timespec wall{};
   timespec boot{};
@@ -117,6 +105,18 @@ void StopAll(OtlpExports& exports, absl::Duration deadline) {
 }
 
 }  // namespace
+
+exporter::Profile ProfileOf(config::Names names) {
+  switch (names) {
+    case config::Names::kMain:
+      return exporter::Profile::kMain;
+    case config::Names::kSeed:
+      return exporter::Profile::kSeed;
+    case config::Names::k141:
+      break;
+  }
+  return exporter::Profile::kSemconv141;
+}
 
 absl::StatusOr<std::unique_ptr<OtlpExports>> Exports::Begin(const config::Otlp& otlp,
                                                             const config::Config& config) {

@@ -24,6 +24,9 @@
 
 namespace sonde::daemon {
 
+/// The generation of names that a configuration asks for.
+exporter::Profile ProfileOf(config::Names names);
+
 /// One OTLP destination with its signals.
 struct OtlpExports {
   config::Otlp settings;
